@@ -1,0 +1,1 @@
+"""Annotation formats and the conversion between them, on the standard library alone."""

@@ -1,0 +1,74 @@
+"""Boxes and polygons in pixels of the stored image."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Point: TypeAlias = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-aligned box in pixels of the stored image.
+
+    The origin is the top-left corner of the top-left pixel, so the centre of that pixel is
+    (0.5, 0.5) and a box around it is ``Box(0, 0, 1, 1)``; the right and lower edges are
+    exclusive. A box may reach beyond the image: clipping is the converter's decision.
+
+    Raises
+    ------
+    ValueError
+        A coordinate is not finite, or the corners are not in order.
+
+    """
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    def __post_init__(self) -> None:
+        corners = (self.x1, self.y1, self.x2, self.y2)
+        if not all(math.isfinite(value) for value in corners):
+            raise ValueError(f"box must have finite corners, got {list(corners)}")
+        if self.x2 < self.x1 or self.y2 < self.y1:
+            raise ValueError(f"box must have x1 <= x2 and y1 <= y2, got {list(corners)}")
+
+    @property
+    def width(self) -> float:
+        """Width in pixels."""
+        return self.x2 - self.x1
+
+    @property
+    def height(self) -> float:
+        """Height in pixels."""
+        return self.y2 - self.y1
+
+    @property
+    def area(self) -> float:
+        """Area in square pixels."""
+        return self.width * self.height
+
+    def clipped(self, width: int, height: int) -> "Box":
+        """The part inside an image of ``width`` × ``height`` px; zero area if there is none."""
+        x1 = min(max(self.x1, 0.0), float(width))
+        y1 = min(max(self.y1, 0.0), float(height))
+        x2 = min(max(self.x2, 0.0), float(width))
+        y2 = min(max(self.y2, 0.0), float(height))
+        return Box(x1, y1, x2, y2)
+
+    def scaled(self, factor_x: float, factor_y: float) -> "Box":
+        """The same box in an image resized by these factors."""
+        return Box(self.x1 * factor_x, self.y1 * factor_y, self.x2 * factor_x, self.y2 * factor_y)
+
+
+def box_around(points: Sequence[Point]) -> Box:
+    """The smallest box that holds all ``points``; raises `ValueError` if there are none."""
+    if not points:
+        raise ValueError("a box needs at least one point")
+    xs = [point[0] for point in points]
+    ys = [point[1] for point in points]
+    if not all(math.isfinite(value) for value in (*xs, *ys)):
+        raise ValueError(f"points must be finite numbers, got {list(points)!r:.60}")
+    return Box(min(xs), min(ys), max(xs), max(ys))

@@ -1,0 +1,1 @@
+"""The image classifiers: networks, training, export, ONNX inference and evaluation."""

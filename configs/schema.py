@@ -1,0 +1,108 @@
+"""Strict, frozen configuration models read from YAML, with errors a person can act on."""
+
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lucency.configs.errors import ConfigError
+
+# A configuration is a page of text; anything larger is a mistake or an attack.
+MAX_CONFIG_BYTES = 1_000_000
+
+
+class StrictModel(BaseModel):
+    """Base of every configuration and manifest: frozen, unknown keys fail, NaN fails."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parse_config(model: type[Model], values: object, *, where: str) -> Model:
+    """Validate ``values`` as ``model``; every problem found stands in one error line.
+
+    Raises
+    ------
+    ConfigError
+        A key is unknown or missing, or a value is wrong; ``where`` leads the message.
+
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(_describe(problem) for problem in error.errors())
+        raise ConfigError(f"{where}: {problems}") from None
+
+
+def find_config(name: str) -> Path:
+    """Find a configuration by path, or by the name of one shipped with the package.
+
+    Raises
+    ------
+    ConfigError
+        There is neither such a file nor such a name.
+
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = Path(str(resources.files("lucency.configs")))
+    candidate = shipped / f"{path.stem}.yaml"
+    if candidate.is_file() and len(path.parts) <= 2:
+        return candidate
+    names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
+    raise ConfigError(f"{name}: no such configuration; give a path or one of: {names}")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping with the safe loader.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, too large, not YAML, or not a mapping.
+
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(data) > MAX_CONFIG_BYTES:
+        raise ConfigError(f"{path}: {len(data)} bytes are too many for a configuration")
+    try:
+        values = yaml.safe_load(data)
+    except (yaml.YAMLError, RecursionError, UnicodeDecodeError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" in line {mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError(f"{path}: not valid YAML{line}: {problem}") from None
+    if not isinstance(values, dict):
+        found = type(values).__name__
+        raise ConfigError(f"{path}: must be a mapping of keys to values, found {found}")
+    return values
+
+
+def read_config(model: type[Model], path: Path) -> Model:
+    """Read ``path`` as ``model``; raises `ConfigError` as `read_yaml` and `parse_config` do."""
+    return parse_config(model, read_yaml(path), where=str(path))
+
+
+def dump_yaml(model: BaseModel) -> str:
+    """Write a configuration with every default filled in, as it stands in a run folder."""
+    values = model.model_dump(mode="json")
+    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+
+
+def _describe(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key '{key}'"
+    if problem["type"] == "missing":
+        return f"missing key '{key}'"
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    found = f", got {problem['input']!r}"[:80] if not isinstance(problem["input"], dict) else ""
+    return f"{key}: {message}{found}" if key else f"{message}{found}"

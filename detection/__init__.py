@@ -1,0 +1,1 @@
+"""The detector: fine-tuning, export, ONNX inference and evaluation of boxes."""

@@ -1,0 +1,1 @@
+"""Measures that detection and classification share, and the report that shows them."""
