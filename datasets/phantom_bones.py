@@ -1,0 +1,311 @@
+"""Bones as curved hollow tubes, and what breaks or hollows them, as path lengths of X-rays.
+
+A bone stands in the limb's frame in cm: x along the limb, y across it, z towards the detector.
+It has its own frame, too: u along the bone from ``start``, v across it in the picture. A ray
+passes a front half and a back half of the tube, each a rind of cortex around spongy bone.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
+
+from lucency.datasets.phantom_physics import FloatImage, Mask
+
+Vector: TypeAlias = tuple[float, float, float]  # x, y, z in cm
+Rows: TypeAlias = NDArray[np.float32]  # (SAMPLES,) along a bone
+
+SAMPLES = 256
+TILE = 256  # the spongy texture repeats after this many of its pixels
+TILE_PER_CM = 14.0
+
+# Along the bone from 0 to 1: half width towards +v and −v and half depth in units of the shaft's
+# radius, cortex as part of the half width, density of the spongy bone as part of the cortex's.
+Outline: TypeAlias = tuple[tuple[float, float, float, float, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bone:
+    """A tube from ``start`` to ``end`` with a shaft of ``radius`` cm, bowed by ``bow`` cm (y, z)."""
+
+    name: str
+    start: Vector
+    end: Vector
+    radius: float
+    outline: Outline
+    bow: tuple[float, float] = (0.0, 0.0)
+    cap: float = 0.5  # length of the rounded ends in units of the radius
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A fracture across the plane u = at + slope_y·y + slope_z·z, or along a screw line.
+
+    ``at`` is the part of the bone's length, slopes are tangents, ``screw`` the rise of a spiral
+    over half a turn, ``gap`` the width of the lucent line, in cm. ``lift_near`` and ``lift_far``
+    are the displacement (y, z) in cm of the two broken ends, whose fragments turn about the
+    joints: unequal, they make a step, together an angulation. ``shortening`` in cm lets the
+    fragments overlap. ``teeth`` (2, SAMPLES) roughens the front and back line, in cm.
+    """
+
+    at: float
+    slope_y: float
+    slope_z: float
+    screw: float
+    gap: float
+    lift_near: tuple[float, float]
+    lift_far: tuple[float, float]
+    shortening: float
+    teeth: FloatImage
+
+
+@dataclass(frozen=True, slots=True)
+class Lysis:
+    """A hole in the bone at ``at`` of its length, ``aside`` of its half width off the middle.
+
+    ``radius`` in cm; ``edge`` (SAMPLES,) the relative radius all around; ``loss`` the part of the
+    bone that is gone in its middle; ``rim`` the density of a sclerotic edge, 0 for none;
+    ``blown`` how much the bone is widened around it, 0 for not.
+    """
+
+    at: float
+    aside: float
+    radius: float
+    edge: Rows
+    loss: float
+    rim: float
+    blown: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How the limb is looked at: ``turn`` about its axis, and the cm of every pixel (H, W)."""
+
+    turn: float
+    x_cm: FloatImage
+    y_cm: FloatImage
+    px_per_cm: float
+
+    def across(self, y: float, z: float) -> float:
+        """The coordinate across the limb in the picture, in cm."""
+        return float(y * np.cos(self.turn) - z * np.sin(self.turn))
+
+    def deep(self, y: float, z: float) -> float:
+        """The coordinate along the ray, in cm."""
+        return float(y * np.sin(self.turn) + z * np.cos(self.turn))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tube:
+    """A bone in one picture: tables along its length (in cm) and its axis in the limb's frame."""
+
+    origin: tuple[float, float]
+    heading: tuple[float, float]
+    length: float
+    plus: Rows
+    minus: Rows
+    depth: Rows
+    cortex: Rows
+    spongy: Rows
+    middle: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Path lengths of front and back half, where the point lies (u, v/half width), inside or not."""
+
+    half_cm: FloatImage
+    u: FloatImage
+    across: FloatImage
+
+
+def bone_path(
+    bone: Bone,
+    *,
+    sight: Sight,
+    texture: FloatImage,
+    harm: Break | Lysis | None = None,
+) -> tuple[tuple[slice, slice], FloatImage, Mask | None]:
+    """Path lengths of one bone in cm, in the window of the image where it lies.
+
+    ``texture`` (TILE, TILE) is that of spongy bone. The mask is where the harm shows.
+    """
+    tube = _tube(bone, sight, harm)
+    window = _window(tube, sight, reach=1.0 if isinstance(harm, Break) else 0.3)
+    x = sight.x_cm[window] - np.float32(tube.origin[0])
+    y = sight.y_cm[window] - np.float32(tube.origin[1])
+    cosine, sine = (np.float32(value) for value in tube.heading)
+    u, v = x * cosine + y * sine, y * cosine - x * sine
+    if isinstance(harm, Break):
+        return (window, *_broken(tube, u, v, harm=harm, sight=sight, texture=texture))
+    whole = _part(tube, u, v, texture)
+    if isinstance(harm, Lysis):
+        return (window, *_hollowed(tube, whole, u, v, harm=harm))
+    return window, 2 * whole.half_cm, None
+
+
+def spongy_texture(rng: np.random.Generator) -> FloatImage:
+    """A seamless tile (TILE, TILE) of trabeculae along its first axis, mean 0, deviation 1."""
+    grain = rng.standard_normal((TILE, TILE))
+    fine = gaussian_filter(grain, (3.0, 1.2), mode="wrap")
+    coarse = gaussian_filter(rng.standard_normal((TILE, TILE)), 9.0, mode="wrap")
+    both = fine / fine.std() + 0.7 * coarse / coarse.std()
+    return np.asarray(both / both.std(), dtype=np.float32)
+
+
+def half_widths(bone: Bone, at: float) -> float:
+    """The mean half width in cm at the part ``at`` of the length, seen from the front."""
+    table = np.asarray(bone.outline)
+    both = [np.interp(at, table[:, 0], table[:, column]) for column in (1, 2)]
+    return float(np.mean(both)) * bone.radius
+
+
+def _tube(bone: Bone, sight: Sight, harm: Break | Lysis | None) -> _Tube:
+    """Project the bone: lengths shorten, widths lie between those seen from front and side."""
+    first = (bone.start[0], sight.across(bone.start[1], bone.start[2]))
+    last = (bone.end[0], sight.across(bone.end[1], bone.end[2]))
+    seen = float(np.hypot(last[0] - first[0], last[1] - first[1]))
+    length = max(seen, 1.6 * bone.radius)  # a bone seen from its end still is as wide as it is
+    angle = np.arctan2(last[1] - first[1], last[0] - first[0])
+    missing = (length - seen) / 2
+    origin = (first[0] - missing * np.cos(angle), first[1] - missing * np.sin(angle))
+    along = np.linspace(0, 1, SAMPLES)
+    table = np.asarray(bone.outline)
+    smooth = [
+        gaussian_filter1d(np.interp(along, table[:, 0], table[:, column]), 4.0, mode="nearest")
+        for column in range(1, 6)
+    ]
+    widths = np.stack(smooth[:3]) * bone.radius
+    if isinstance(harm, Lysis) and harm.blown > 0:
+        widths *= 1 + harm.blown * np.exp(-(((along - harm.at) * length / harm.radius) ** 2))
+    cap = bone.cap * bone.radius / length
+    inside = np.clip((cap - np.minimum(along, 1 - along)) / cap, 0, 1)
+    widths *= np.sqrt(1 - inside**2) + 1e-4
+    share = np.cos(sight.turn) ** 2
+    mean = (widths[0] + widths[1]) / 2
+    bow = sight.across(*bone.bow) * 4 * along * (1 - along)
+    rows = [
+        np.sqrt(share * widths[0] ** 2 + (1 - share) * widths[2] ** 2),
+        np.sqrt(share * widths[1] ** 2 + (1 - share) * widths[2] ** 2),
+        np.sqrt(share * widths[2] ** 2 + (1 - share) * mean**2),
+        smooth[3],
+        smooth[4],
+        bow,
+    ]
+    tables = [np.asarray(row, dtype=np.float32) for row in rows]
+    return _Tube(origin, (float(np.cos(angle)), float(np.sin(angle))), length, *tables)
+
+
+def _window(tube: _Tube, sight: Sight, *, reach: float) -> tuple[slice, slice]:
+    """The rows and columns of the image that the tube may touch, ``reach`` cm around it."""
+    wide = float(np.max(np.maximum(tube.plus, tube.minus) + np.abs(tube.middle))) + reach
+    corners_u = np.array([-reach, -reach, tube.length + reach, tube.length + reach])
+    corners_v = np.array([-wide, wide, wide, -wide])
+    cosine, sine = tube.heading
+    x = tube.origin[0] + corners_u * cosine - corners_v * sine
+    y = tube.origin[1] + corners_u * sine + corners_v * cosine
+    # The pixel grid is a turned and scaled one, so three of its points give the way back.
+    zero = np.array((sight.x_cm[0, 0], sight.y_cm[0, 0]))
+    right = np.array((sight.x_cm[0, 1], sight.y_cm[0, 1])) - zero
+    down = np.array((sight.x_cm[1, 0], sight.y_cm[1, 0])) - zero
+    place = np.linalg.solve(np.stack((right, down), axis=1), np.stack((x, y)) - zero[:, None])
+    height, width = sight.x_cm.shape
+    columns, rows = np.floor(place).astype(int), np.ceil(place).astype(int)
+    left, top = np.clip(columns.min(axis=1), 0, (width, height))
+    end_x, end_y = np.clip(rows.max(axis=1) + 1, 0, (width, height))
+    return slice(int(top), int(end_y)), slice(int(left), int(end_x))
+
+
+def _part(tube: _Tube, u: FloatImage, v: FloatImage, texture: FloatImage) -> _Part:
+    """Path lengths of one half of the tube at the points (u, v) of its own frame."""
+    place = np.clip(u * np.float32((SAMPLES - 1) / tube.length), 0, SAMPLES - 1)
+    index = place.astype(np.intp)
+    aside = v - tube.middle[index]
+    across = aside / np.where(aside > 0, tube.plus[index], tube.minus[index])
+    square = across * across
+    hole = 1 - tube.cortex[index]
+    depth = tube.depth[index]
+    outer = np.sqrt(np.maximum(1 - square, 0))
+    inner = hole * np.sqrt(np.maximum(1 - square / (hole * hole), 0))
+    rows = (u * TILE_PER_CM).astype(np.intp) % TILE
+    columns = (v * TILE_PER_CM).astype(np.intp) % TILE
+    spongy = tube.spongy[index] * np.maximum(1 + 0.28 * texture[rows, columns], 0)
+    half = depth * (outer - inner + spongy * inner)
+    half[(u < 0) | (u > tube.length)] = 0
+    return _Part(half, u, across)
+
+
+def _broken(
+    tube: _Tube,
+    u: FloatImage,
+    v: FloatImage,
+    *,
+    harm: Break,
+    sight: Sight,
+    texture: FloatImage,
+) -> tuple[FloatImage, Mask]:
+    """Two fragments, each turned about its own joint, and the mask of gap and broken ends."""
+    at = harm.at * tube.length
+    near = _turned(u, v, about=0.0, angle=np.arctan2(sight.across(*harm.lift_near), at))
+    far_angle = -np.arctan2(sight.across(*harm.lift_far), tube.length - at)
+    far = _turned(u + np.float32(harm.shortening), v, about=tube.length, angle=far_angle)
+    slope = sight.across(harm.slope_y, harm.slope_z)
+    tilt = sight.deep(harm.slope_y, harm.slope_z)
+    path = np.zeros_like(u)
+    site = np.zeros(u.shape, bool)
+    for sign, (u_part, v_part) in ((1, near), (-1, far)):
+        part = _part(tube, u_part, v_part, texture)
+        for side, teeth in ((1, harm.teeth[0]), (-1, harm.teeth[1])):
+            line = _line(tube, part, at=at, slope=slope, tilt=side * tilt, harm=harm, side=side)
+            line = line + teeth[np.clip((part.across + 1) * 127.5, 0, 255).astype(np.intp)]
+            beyond = sign * (line - part.u) - harm.gap / 2  # > 0 on this fragment's own side
+            path += part.half_cm * np.clip(beyond * sight.px_per_cm + 0.5, 0, 1)
+            broken_end = np.abs(beyond + harm.gap / 2) < harm.gap / 2 + 0.5 / sight.px_per_cm
+            site |= broken_end & (np.abs(part.across) < 1) & (part.half_cm > 0)
+    return path, site
+
+
+def _line(
+    tube: _Tube, part: _Part, *, at: float, slope: float, tilt: float, harm: Break, side: int
+) -> FloatImage:
+    """Where the fracture runs on the front (``side`` 1) or back (−1), as u for every point."""
+    index = int(np.clip(harm.at * SAMPLES, 0, SAMPLES - 1))
+    half_width = (tube.plus[index] + tube.minus[index]) / 2
+    across = np.clip(part.across, -1, 1)
+    bulge = 0.75 * tube.depth[index] * np.sqrt(1 - across * across)
+    line = at + slope * half_width * across + tilt * bulge
+    if harm.screw:
+        line = line + side * harm.screw * (np.arccos(across) / np.pi - 0.5)
+    return np.asarray(line, dtype=np.float32)
+
+
+def _turned(
+    u: FloatImage, v: FloatImage, *, about: float, angle: float
+) -> tuple[FloatImage, FloatImage]:
+    """The points (u, v) in the frame of a fragment turned by ``angle`` about (``about``, 0)."""
+    cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    moved = u - np.float32(about)
+    return np.float32(about) + moved * cosine + v * sine, v * cosine - moved * sine
+
+
+def _hollowed(
+    tube: _Tube, whole: _Part, u: FloatImage, v: FloatImage, *, harm: Lysis
+) -> tuple[FloatImage, Mask]:
+    """The bone with a hole of uneven edge, perhaps in a sclerotic rim, and the mask of both."""
+    index = int(np.clip(harm.at * SAMPLES, 0, SAMPLES - 1))
+    width = tube.plus[index] if harm.aside > 0 else tube.minus[index]
+    du = u - np.float32(harm.at * tube.length)
+    dv = v - np.float32(tube.middle[index] + harm.aside * width)
+    angle = (np.arctan2(dv, du) + np.pi) * np.float32((SAMPLES - 1) / (2 * np.pi))
+    reach = np.float32(harm.radius) * harm.edge[np.clip(angle, 0, SAMPLES - 1).astype(np.intp)]
+    distance = np.sqrt(du * du + dv * dv) / reach
+    chord = np.sqrt(np.maximum(1 - distance**2, 0))
+    path = 2 * whole.half_cm
+    changed = path * (1 - np.float32(harm.loss) * chord**0.6)
+    inside = whole.half_cm > 0
+    if harm.rim:
+        shell = np.exp(-(((distance - 1.04) / 0.10) ** 2))
+        changed = changed + np.where(inside, np.float32(harm.rim) * shell * harm.radius, 0)
+    return changed, inside & (distance < (1.15 if harm.rim else 1.0))

@@ -1,0 +1,55 @@
+"""The detection recipe: what a training configuration may say, checked strictly."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from lucency.configs.display import DisplaySpec
+from lucency.configs.schema import StrictModel
+
+
+class AugmentConfig(StrictModel):
+    """Augmentation that imitates how radiographs really differ.
+
+    There is no hue, saturation or vertical flip, and no shear, which imitates the deformity of a
+    broken bone. Horizontal flips are off unless asked for, since they swap left and right.
+    Probabilities are per image, ``rotation`` is in degrees either way, ``translation`` and
+    ``scale`` are fractions of the side.
+    """
+
+    rotation: float = Field(default=10.0, ge=0.0, le=45.0)
+    translation: float = Field(default=0.1, ge=0.0, le=0.5)
+    scale: float = Field(default=0.3, ge=0.0, le=0.9)
+    horizontal_flip: float = Field(default=0.0, ge=0.0, le=1.0)
+    mosaic: float = Field(default=0.0, ge=0.0, le=1.0)
+    exposure: float = Field(default=0.5, ge=0.0, le=1.0, description="brightness and contrast")
+    gamma: float = Field(default=0.3, ge=0.0, le=1.0, description="tube voltage, detector curve")
+    noise: float = Field(default=0.2, ge=0.0, le=1.0, description="quantum noise of a low dose")
+    blur: float = Field(default=0.1, ge=0.0, le=1.0, description="motion and focal spot")
+    local_contrast: float = Field(default=0.1, ge=0.0, le=1.0, description="CLAHE")
+
+
+class DetectionConfig(StrictModel):
+    """Everything that decides a detector's training; saved resolved with every run.
+
+    ``weights`` is a name that Ultralytics knows (``yolo11n.pt``), the path of a ``.pt`` file, or
+    the path or name of one of our bundles. ``ultralytics`` reaches every further option of
+    Ultralytics by its own name.
+    """
+
+    task: Literal["detection"]
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
+    weights: str = "yolo11n.pt"
+    image_size: int = Field(default=640, ge=64, multiple_of=32)
+    display: DisplaySpec = DisplaySpec()
+    epochs: int = Field(default=100, ge=1)
+    batch: int = Field(default=16, ge=1)
+    patience: int = Field(default=30, ge=0, description="epochs without gain before stopping")
+    freeze: int = Field(default=0, ge=0, description="first layers that stay as they are")
+    seed: int = 0
+    device: str | int | tuple[int, ...] | None = None
+    workers: int = Field(default=8, ge=0)
+    augment: AugmentConfig = AugmentConfig()
+    ultralytics: dict[str, Any] = Field(default_factory=dict)
+    licence: str = Field(default="AGPL-3.0-or-later", description="of the trained weights")
+    intended_use: str = "Research on anomaly detection in radiographs."
