@@ -1,5 +1,6 @@
 """Strict, frozen configuration models read from YAML, with errors a person can act on."""
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,9 +87,38 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def read_config(model: type[Model], path: Path) -> Model:
-    """Read ``path`` as ``model``; raises `ConfigError` as `read_yaml` and `parse_config` do."""
-    return parse_config(model, read_yaml(path), where=str(path))
+def read_config(model: type[Model], path: Path, *, overrides: Sequence[str] = ()) -> Model:
+    """Read ``path`` as ``model``, with single keys replaced by ``overrides``.
+
+    An override is ``key=value`` or ``section.key=value``, its value written as in YAML.
+
+    Raises
+    ------
+    ConfigError
+        As `read_yaml` and `parse_config` do, or an override has no ``=`` or is not YAML.
+
+    """
+    values = read_yaml(path)
+    for override in overrides:
+        _override(values, override)
+    return parse_config(model, values, where=str(path))
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    *sections, last = key.strip().split(".")
+    if not equals or not last:
+        raise ConfigError(f"{override}: must be key=value, for example epochs=20")
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError):
+        raise ConfigError(f"{override}: the value is not valid YAML") from None
+    for section in sections:
+        inner = values.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{override}: '{section}' holds a value, not further keys")
+        values = inner
+    values[last] = value
 
 
 def dump_yaml(model: BaseModel) -> str:

@@ -17,9 +17,9 @@ from lucency.datasets.phantom_physics import FloatImage, Mask
 Vector: TypeAlias = tuple[float, float, float]  # x, y, z in cm
 Rows: TypeAlias = NDArray[np.float32]  # (SAMPLES,) along a bone
 
-SAMPLES = 256
+SAMPLES = 512
 TILE = 256  # the spongy texture repeats after this many of its pixels
-TILE_PER_CM = 14.0
+TILE_PER_CM = 22.0
 
 # Along the bone from 0 to 1: half width towards +v and −v and half depth in units of the shaft's
 # radius, cortex as part of the half width, density of the spongy bone as part of the cortex's.
@@ -36,7 +36,7 @@ class Bone:
     radius: float
     outline: Outline
     bow: tuple[float, float] = (0.0, 0.0)
-    cap: float = 0.5  # length of the rounded ends in units of the radius
+    cap: float = 1.0  # length of the rounded ends in units of the radius
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,15 @@ class Break:
 class Lysis:
     """A hole in the bone at ``at`` of its length, ``aside`` of its half width off the middle.
 
-    ``radius`` in cm; ``edge`` (SAMPLES,) the relative radius all around; ``loss`` the part of the
-    bone that is gone in its middle; ``rim`` the density of a sclerotic edge, 0 for none;
+    ``radius`` in cm across the bone and ``stretch`` times that along it; ``edge`` (SAMPLES,) the
+    relative radius all around; ``loss`` the part of the bone that is gone in its middle; ``rim`` the density of a sclerotic edge, 0 for none;
     ``blown`` how much the bone is widened around it, 0 for not.
     """
 
     at: float
     aside: float
     radius: float
+    stretch: float
     edge: Rows
     loss: float
     rim: float
@@ -149,9 +150,9 @@ def bone_path(
 def spongy_texture(rng: np.random.Generator) -> FloatImage:
     """A seamless tile (TILE, TILE) of trabeculae along its first axis, mean 0, deviation 1."""
     grain = rng.standard_normal((TILE, TILE))
-    fine = gaussian_filter(grain, (3.0, 1.2), mode="wrap")
+    fine = gaussian_filter(grain, (4.0, 1.3), mode="wrap")
     coarse = gaussian_filter(rng.standard_normal((TILE, TILE)), 9.0, mode="wrap")
-    both = fine / fine.std() + 0.7 * coarse / coarse.std()
+    both = fine / fine.std() + 0.8 * coarse / coarse.std()
     return np.asarray(both / both.std(), dtype=np.float32)
 
 
@@ -174,12 +175,14 @@ def _tube(bone: Bone, sight: Sight, harm: Break | Lysis | None) -> _Tube:
     along = np.linspace(0, 1, SAMPLES)
     table = np.asarray(bone.outline)
     smooth = [
-        gaussian_filter1d(np.interp(along, table[:, 0], table[:, column]), 4.0, mode="nearest")
+        gaussian_filter1d(np.interp(along, table[:, 0], table[:, column]), 7.0, mode="nearest")
         for column in range(1, 6)
     ]
     widths = np.stack(smooth[:3]) * bone.radius
     if isinstance(harm, Lysis) and harm.blown > 0:
-        widths *= 1 + harm.blown * np.exp(-(((along - harm.at) * length / harm.radius) ** 2))
+        widths *= 1 + harm.blown * np.exp(
+            -(((along - harm.at) * length / (harm.radius * harm.stretch)) ** 2)
+        )
     cap = bone.cap * bone.radius / length
     inside = np.clip((cap - np.minimum(along, 1 - along)) / cap, 0, 1)
     widths *= np.sqrt(1 - inside**2) + 1e-4
@@ -190,7 +193,7 @@ def _tube(bone: Bone, sight: Sight, harm: Break | Lysis | None) -> _Tube:
         np.sqrt(share * widths[0] ** 2 + (1 - share) * widths[2] ** 2),
         np.sqrt(share * widths[1] ** 2 + (1 - share) * widths[2] ** 2),
         np.sqrt(share * widths[2] ** 2 + (1 - share) * mean**2),
-        smooth[3],
+        smooth[3] + (1 - smooth[3]) * 0.25 * inside,  # the plate of bone under the cartilage
         smooth[4],
         bow,
     ]
@@ -228,10 +231,10 @@ def _part(tube: _Tube, u: FloatImage, v: FloatImage, texture: FloatImage) -> _Pa
     hole = 1 - tube.cortex[index]
     depth = tube.depth[index]
     outer = np.sqrt(np.maximum(1 - square, 0))
-    inner = hole * np.sqrt(np.maximum(1 - square / (hole * hole), 0))
+    inner = np.sqrt(np.maximum(hole * hole - square, 0))
     rows = (u * TILE_PER_CM).astype(np.intp) % TILE
     columns = (v * TILE_PER_CM).astype(np.intp) % TILE
-    spongy = tube.spongy[index] * np.maximum(1 + 0.28 * texture[rows, columns], 0)
+    spongy = tube.spongy[index] * np.maximum(1 + 0.20 * texture[rows, columns], 0)
     half = depth * (outer - inner + spongy * inner)
     half[(u < 0) | (u > tube.length)] = 0
     return _Part(half, u, across)
@@ -259,7 +262,10 @@ def _broken(
         part = _part(tube, u_part, v_part, texture)
         for side, teeth in ((1, harm.teeth[0]), (-1, harm.teeth[1])):
             line = _line(tube, part, at=at, slope=slope, tilt=side * tilt, harm=harm, side=side)
-            line = line + teeth[np.clip((part.across + 1) * 127.5, 0, 255).astype(np.intp)]
+            line = (
+                line
+                + teeth[np.clip((part.across + 1) * (SAMPLES / 2), 0, SAMPLES - 1).astype(np.intp)]
+            )
             beyond = sign * (line - part.u) - harm.gap / 2  # > 0 on this fragment's own side
             path += part.half_cm * np.clip(beyond * sight.px_per_cm + 0.5, 0, 1)
             broken_end = np.abs(beyond + harm.gap / 2) < harm.gap / 2 + 0.5 / sight.px_per_cm
@@ -296,14 +302,14 @@ def _hollowed(
     """The bone with a hole of uneven edge, perhaps in a sclerotic rim, and the mask of both."""
     index = int(np.clip(harm.at * SAMPLES, 0, SAMPLES - 1))
     width = tube.plus[index] if harm.aside > 0 else tube.minus[index]
-    du = u - np.float32(harm.at * tube.length)
+    du = (u - np.float32(harm.at * tube.length)) / np.float32(harm.stretch)
     dv = v - np.float32(tube.middle[index] + harm.aside * width)
     angle = (np.arctan2(dv, du) + np.pi) * np.float32((SAMPLES - 1) / (2 * np.pi))
     reach = np.float32(harm.radius) * harm.edge[np.clip(angle, 0, SAMPLES - 1).astype(np.intp)]
     distance = np.sqrt(du * du + dv * dv) / reach
     chord = np.sqrt(np.maximum(1 - distance**2, 0))
     path = 2 * whole.half_cm
-    changed = path * (1 - np.float32(harm.loss) * chord**0.6)
+    changed = path * (1 - np.float32(harm.loss) * chord**0.8)
     inside = whole.half_cm > 0
     if harm.rim:
         shell = np.exp(-(((distance - 1.04) / 0.10) ** 2))

@@ -36,8 +36,8 @@ RADIUS: Outline = (
     (0.04, 1.45, 1.45, 1.45, 0.12, 0.36),
     (0.08, 0.95, 0.95, 0.95, 0.30, 0.24),
     (0.15, 0.95, 1.55, 1.10, 0.34, 0.16),
-    (0.24, 1.00, 1.00, 1.00, 0.42, 0.12),
-    (0.55, 1.05, 1.05, 1.00, 0.42, 0.12),
+    (0.24, 1.00, 1.00, 1.00, 0.31, 0.08),
+    (0.55, 1.05, 1.05, 1.00, 0.31, 0.08),
     (0.78, 1.15, 1.15, 1.05, 0.32, 0.20),
     (0.90, 1.75, 1.55, 1.45, 0.14, 0.32),
     (0.97, 2.35, 1.90, 1.75, 0.10, 0.38),
@@ -47,8 +47,8 @@ ULNA: Outline = (
     (0.00, 1.60, 1.50, 2.20, 0.14, 0.36),
     (0.08, 1.70, 1.50, 2.10, 0.16, 0.32),
     (0.14, 1.45, 1.30, 1.60, 0.28, 0.22),
-    (0.25, 1.10, 1.10, 1.15, 0.42, 0.12),
-    (0.55, 1.00, 1.00, 1.00, 0.42, 0.12),
+    (0.25, 1.10, 1.10, 1.15, 0.31, 0.08),
+    (0.55, 1.00, 1.00, 1.00, 0.31, 0.08),
     (0.80, 0.85, 0.85, 0.85, 0.36, 0.18),
     (0.91, 0.90, 0.85, 0.85, 0.22, 0.28),
     (0.97, 1.25, 1.15, 1.10, 0.12, 0.36),
@@ -58,9 +58,9 @@ TIBIA: Outline = (
     (0.00, 2.75, 2.75, 2.10, 0.06, 0.24),
     (0.04, 2.75, 2.75, 2.15, 0.06, 0.24),
     (0.09, 2.10, 2.00, 1.90, 0.10, 0.18),
-    (0.20, 1.30, 1.30, 1.35, 0.30, 0.08),
-    (0.50, 1.00, 1.00, 1.10, 0.38, 0.06),
-    (0.80, 0.95, 0.95, 1.00, 0.32, 0.08),
+    (0.20, 1.30, 1.30, 1.35, 0.22, 0.06),
+    (0.50, 1.00, 1.00, 1.10, 0.29, 0.04),
+    (0.80, 0.95, 0.95, 1.00, 0.26, 0.05),
     (0.92, 1.30, 1.25, 1.25, 0.14, 0.18),
     (0.97, 1.80, 1.55, 1.50, 0.08, 0.24),
     (1.00, 2.00, 1.45, 1.45, 0.08, 0.24),
@@ -69,7 +69,7 @@ FIBULA: Outline = (
     (0.00, 1.40, 1.60, 1.50, 0.14, 0.30),
     (0.05, 1.70, 1.70, 1.60, 0.14, 0.28),
     (0.11, 1.10, 1.10, 1.05, 0.30, 0.16),
-    (0.50, 1.00, 1.00, 1.00, 0.42, 0.10),
+    (0.50, 1.00, 1.00, 1.00, 0.31, 0.08),
     (0.86, 1.00, 1.00, 1.00, 0.36, 0.14),
     (0.95, 1.60, 1.50, 1.60, 0.16, 0.28),
     (1.00, 1.05, 1.20, 1.20, 0.14, 0.28),
@@ -86,7 +86,7 @@ METACARPAL: Outline = (
     (0.00, 1.55, 1.55, 1.40, 0.16, 0.34),
     (0.10, 1.50, 1.50, 1.30, 0.18, 0.30),
     (0.25, 1.08, 1.08, 1.00, 0.36, 0.16),
-    (0.55, 0.92, 0.92, 1.00, 0.44, 0.12),
+    (0.55, 0.92, 0.92, 1.00, 0.34, 0.08),
     (0.78, 1.12, 1.12, 1.10, 0.28, 0.22),
     (0.90, 1.55, 1.55, 1.45, 0.14, 0.32),
     (1.00, 1.40, 1.40, 1.45, 0.12, 0.34),
@@ -95,7 +95,7 @@ PHALANX: Outline = (
     (0.00, 1.55, 1.55, 1.20, 0.16, 0.34),
     (0.10, 1.50, 1.50, 1.15, 0.18, 0.30),
     (0.28, 1.10, 1.10, 0.90, 0.34, 0.18),
-    (0.60, 0.90, 0.90, 0.80, 0.42, 0.14),
+    (0.60, 0.90, 0.90, 0.80, 0.31, 0.08),
     (0.82, 1.00, 1.00, 0.85, 0.26, 0.24),
     (0.94, 1.28, 1.28, 1.00, 0.16, 0.32),
     (1.00, 1.15, 1.15, 1.00, 0.14, 0.34),
@@ -119,7 +119,7 @@ FOREARM: Outline = (
     (0.45, 1.10, 1.00, 0.95, 1.0, 1.0),
     (0.65, 0.95, 0.90, 0.85, 1.0, 1.0),
     (0.85, 0.72, 0.68, 0.58, 1.0, 1.0),
-    (1.00, 0.70, 0.66, 0.50, 1.0, 1.0),
+    (1.00, 0.68, 0.66, 0.45, 1.0, 1.0),
 )
 CALF: Outline = (
     (0.00, 1.30, 1.30, 1.30, 1.0, 1.0),
@@ -137,6 +137,11 @@ PALM: Outline = (
     (0.60, 1.00, 1.00, 0.42, 1.0, 1.0),
     (0.90, 1.02, 1.02, 0.34, 1.0, 1.0),
     (1.00, 1.00, 1.00, 0.28, 1.0, 1.0),
+)
+FOOT: Outline = (
+    (0.00, 1.00, 1.00, 1.00, 1.0, 1.0),
+    (0.40, 0.95, 0.95, 1.10, 1.0, 1.0),
+    (1.00, 0.60, 0.60, 1.20, 1.0, 1.0),
 )
 FINGER: Outline = (
     (0.00, 1.10, 1.10, 1.00, 1.0, 1.0),
@@ -168,15 +173,14 @@ def draw_arm(rng: np.random.Generator) -> Limb:
     """An arm from above the elbow to the finger tips, imaged at the forearm or at the hand."""
     stout = float(rng.uniform(0.9, 1.12))
     bones = [
-        Bone("humerus", (-15.0, 0.2, 0.0), (-0.15, 0.0, 0.2), 1.12 * stout, CONDYLES),
+        Bone("humerus", (-15.0, 0.2, 0.0), (-0.15, 0.0, 0.2), 1.12 * stout, CONDYLES, cap=1.5),
         Bone(
             "radius",
-            (1.1, 1.35, 0.1),
+            (0.2, 1.35, 0.1),
             (24.1, 1.15, 0.05),
             0.62 * stout,
             RADIUS,
             bow=(float(rng.uniform(0.5, 0.9)), float(rng.uniform(0.1, 0.3))),
-            cap=0.35,
         ),
         Bone(
             "ulna",
@@ -185,7 +189,6 @@ def draw_arm(rng: np.random.Generator) -> Limb:
             0.60 * stout,
             ULNA,
             bow=(float(rng.uniform(-0.4, 0.0)), -0.2),
-            cap=0.6,
         ),
     ]
     hand, fingers = _hand(rng, stout=stout)
@@ -214,9 +217,9 @@ def draw_arm(rng: np.random.Generator) -> Limb:
         flesh=flesh,
         breakable=(1, 2),
         pair=(1, 2),
-        window=(7.0, 19.0),
+        window=(3.0, 23.0),
         aside=0.0,
-        field_cm=(16.0, 23.0),
+        field_cm=(17.0, 25.0),
         views=(("AP", 0.0), ("lateral", 1.4), ("AP", 0.0)),
     )
 
@@ -225,7 +228,7 @@ def draw_leg(rng: np.random.Generator) -> Limb:
     """A leg from above the knee to the foot, imaged at the shin."""
     stout = float(rng.uniform(0.9, 1.12))
     bones = (
-        Bone("femur", (-19.0, 0.6, 0.0), (-0.35, 0.1, 0.2), 1.45 * stout, CONDYLES, cap=0.8),
+        Bone("femur", (-19.0, 0.6, 0.0), (-0.35, 0.1, 0.2), 1.45 * stout, CONDYLES, cap=1.8),
         Bone(
             "tibia",
             (0.25, 0.1, 0.0),
@@ -233,7 +236,6 @@ def draw_leg(rng: np.random.Generator) -> Limb:
             1.35 * stout,
             TIBIA,
             bow=(float(rng.uniform(-0.2, 0.3)), float(rng.uniform(0.0, 0.4))),
-            cap=0.35,
         ),
         Bone(
             "fibula",
@@ -242,18 +244,22 @@ def draw_leg(rng: np.random.Generator) -> Limb:
             0.68 * stout,
             FIBULA,
             bow=(float(rng.uniform(0.0, 0.5)), -0.2),
-            cap=0.8,
         ),
         Bone("patella", (-4.6, 0.3, 4.2), (-0.6, 0.3, 4.4), 1.5, NUGGET, cap=1.2),
         Bone("talus", (36.95, 0.1, -1.4), (39.4, 0.1, 2.6), 1.85, NUGGET, cap=0.9),
         Bone("calcaneus", (39.4, -0.3, 1.0), (42.2, -0.3, -4.6), 1.7, NUGGET, cap=0.9),
-        Bone("navicular", (39.6, 0.6, 3.4), (40.9, 0.2, 5.2), 1.4, NUGGET, cap=0.9),
-        Bone("cuboid", (41.0, -1.2, 2.0), (42.4, -1.4, 5.0), 1.2, NUGGET, cap=0.9),
+        Bone("navicular", (38.7, 0.6, 3.0), (39.6, 0.4, 4.6), 1.45, NUGGET, cap=0.9),
+        Bone("cuboid", (41.2, -1.2, 1.6), (41.9, -1.4, 5.2), 1.15, NUGGET, cap=0.9),
+        Bone("cuneiform", (39.5, 0.8, 4.7), (40.3, 0.8, 7.2), 1.15, NUGGET, cap=0.9),
+        *(
+            Bone("metatarsal", (x, y, 7.0), (x + 2.2, 1.3 * y, 13.4), 0.5, METACARPAL)
+            for x, y in ((40.2, 1.3), (40.5, 0.5), (40.8, -0.3), (41.2, -1.0), (41.7, -1.7))
+        ),
     )
     fleshy = float(rng.uniform(0.9, 1.15))
     flesh = (
         Bone("calf", (-21.0, -0.4, -0.6), (42.0, -0.4, -0.6), 5.4 * fleshy, CALF, cap=0.15),
-        Bone("foot", (40.4, -0.2, -5.4), (41.6, -0.2, 14.0), 3.4, NUGGET, cap=0.8),
+        Bone("foot", (40.2, -0.2, -5.6), (41.8, -0.2, 16.0), 3.4, FOOT, cap=0.8),
     )
     return Limb(
         body_part="LEG",
@@ -261,9 +267,9 @@ def draw_leg(rng: np.random.Generator) -> Limb:
         flesh=flesh,
         breakable=(1, 2),
         pair=(1, 2),
-        window=(6.0, 33.0),
+        window=(2.0, 37.0),
         aside=-0.8,
-        field_cm=(20.0, 27.0),
+        field_cm=(21.0, 29.0),
         views=(("AP", 0.0), ("lateral", 1.35), ("AP", 0.0)),
     )
 
@@ -271,7 +277,7 @@ def draw_leg(rng: np.random.Generator) -> Limb:
 def _hand(rng: np.random.Generator, *, stout: float) -> tuple[list[Bone], list[Bone]]:
     """Eight carpal bones and nineteen of the fingers, and the flesh of the five fingers."""
     bones = [
-        _nugget(x, y, half_length, half_width, angle)
+        _nugget(x - 0.25, y, 1.2 * half_length, 1.15 * half_width, angle)
         for x, y, half_length, half_width, angle in _CARPALS
     ]
     flesh = []
@@ -308,7 +314,7 @@ def _ray(
         last = place == len(lengths) - 1
         outline = METACARPAL if place == 0 else TUFT if last else PHALANX
         radius = width * (1.0, 0.95, 0.82, 0.78)[place]
-        cap = 1.1 if place == 0 else 0.5
+        cap = 1.2 if place == 0 else 0.7
         bones.append(Bone("ray", (x, y, z), end, radius, outline, cap=cap))
         joint = 1 + 0.16 / length
         x, y, z = (float(a + (b - a) * joint) for a, b in zip((x, y, z), end, strict=True))

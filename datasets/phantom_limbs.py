@@ -6,6 +6,7 @@ y to the thumb's or shin's side, z from the back to the front.
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
@@ -83,7 +84,7 @@ def expose_limb(
         size=size,
         letter="L" if patient.left else "R",
         corner=str(rng.choice(("tl", "tr", "bl", "br"))),
-        shutter=bool(rng.random() < 0.4),
+        shutter=bool(rng.random() < 0.6),
         border=0.07,
     )
     pixels = expose(soft, bone_cm=bone, technique=LIMB_TECHNIQUE, setup=setup, rng=rng)
@@ -147,7 +148,8 @@ def _flesh(patient: LimbPatient, sight: Sight) -> FloatImage:
         path *= 0.82  # fat attenuates less than muscle does
         total[window] = np.maximum(total[window], path)
         total[inner_window] = np.maximum(total[inner_window], inner)
-    return total
+    smooth: FloatImage = cv2.GaussianBlur(total, (0, 0), 0.11 * sight.px_per_cm)
+    return smooth
 
 
 def _findings(
@@ -199,23 +201,22 @@ def _draw_break(rng: np.random.Generator, bone: Bone) -> Break:
     elif kind == "spiral":
         slope_y = rng.choice((-1, 1)) * rng.uniform(0.6, 1.4)
         screw = rng.choice((-1, 1)) * width * rng.uniform(1.0, 2.2)
-    hairline = rng.random() < 0.15
-    gap = width * rng.uniform(0.10, 0.16) if hairline else width * rng.uniform(0.2, 0.5)
+    hairline = rng.random() < 0.12
+    gap = width * rng.uniform(0.12, 0.18) if hairline else width * rng.uniform(0.25, 0.55)
     # Both ends leave the axis by up to one width; small bones lie tighter.
-    sway = np.zeros(2) if hairline else rng.normal(0.0, 0.45 * width, 2)
-    step = np.zeros(2) if hairline or rng.random() < 0.3 else rng.normal(0.0, 0.6 * width, 2)
+    sway = np.zeros(2) if hairline else rng.normal(0.0, 0.5 * width, 2)
+    step = np.zeros(2) if hairline or rng.random() < 0.25 else rng.normal(0.0, 0.7 * width, 2)
     shortening = 0.0
     if np.hypot(*step) > 0.9 * width:
         shortening = float(rng.uniform(0.0, 0.8) * width)
-    teeth = rng.standard_normal((2, SAMPLES))
-    rough = gaussian_filter1d(teeth, 9.0, axis=1) * 9.0**0.5 * 0.13 * width
+    rough = width * (_waves(rng, length=52.0) * 0.16 + _waves(rng, length=12.0) * 0.05)
     near, far = sway - step / 2, sway + step / 2
     return Break(
         at=at,
         slope_y=float(slope_y),
         slope_z=float(slope_z),
         screw=float(screw),
-        gap=float(max(gap, 0.06)),
+        gap=float(max(gap, 0.08 if hairline else 0.14)),
         lift_near=(float(near[0]), float(near[1])),
         lift_far=(float(far[0]), float(far[1])),
         shortening=shortening,
@@ -223,16 +224,23 @@ def _draw_break(rng: np.random.Generator, bone: Bone) -> Break:
     )
 
 
+def _waves(rng: np.random.Generator, *, length: float) -> FloatImage:
+    """Two smooth random curves (2, SAMPLES) of deviation 1 and about this wave length."""
+    waves = gaussian_filter1d(rng.standard_normal((2, SAMPLES)), length, axis=1)
+    return np.asarray(waves / waves.std(), dtype=np.float32)
+
+
 def _draw_lysis(rng: np.random.Generator, bone: Bone) -> Lysis:
     """A round or scalloped hole, some with a sclerotic rim, some widening the bone."""
     at = float(rng.choice((rng.uniform(0.1, 0.3), rng.uniform(0.3, 0.7), rng.uniform(0.7, 0.9))))
     width = half_widths(bone, at)
-    lumps = gaussian_filter1d(rng.standard_normal(SAMPLES), 14.0, mode="wrap")
-    edge = 1 + rng.uniform(0.04, 0.16) * lumps / np.abs(lumps).max()
+    lumps = gaussian_filter1d(rng.standard_normal(SAMPLES), 28.0, mode="wrap")
+    edge = 1 + rng.uniform(0.06, 0.22) * lumps / np.abs(lumps).max()
     return Lysis(
         at=at,
         aside=float(rng.uniform(-0.25, 0.25)),
-        radius=float(width * rng.uniform(0.65, 1.05)),
+        radius=float(width * rng.uniform(0.65, 1.0)),
+        stretch=float(rng.uniform(0.95, 1.9)),
         edge=np.asarray(edge, dtype=np.float32),
         loss=float(rng.uniform(0.55, 0.85)),
         rim=float(rng.uniform(0.25, 0.6)) if rng.random() < 0.5 else 0.0,

@@ -17,6 +17,7 @@ from lucency.annotations.geometry import Box
 
 FloatImage: TypeAlias = NDArray[np.float32]  # (H, W)
 Mask: TypeAlias = NDArray[np.bool_]  # (H, W)
+Points: TypeAlias = NDArray[np.float64]  # (N, 2)
 
 MAX_VALUE = 4095  # 12 bits
 _LEAKAGE = 0.004  # part of the beam that passes the collimator's blades and off-focus
@@ -31,7 +32,8 @@ class Technique:
     Attenuation coefficients are in 1/cm and follow NIST's tables of mass attenuation
     coefficients (ICRU-44 soft tissue and cortical bone). ``quanta`` is the number of quanta a
     pixel receives in air, ``scatter_ratio`` scattered over primary radiation behind the body,
-    ``blur_px`` the standard deviation of focal spot and detector blur.
+    ``blur_px`` the standard deviation of focal spot and detector blur. ``detail`` is how much the
+    manufacturer's processing raises structures below a twentieth of the image.
     """
 
     soft_per_cm: float
@@ -39,10 +41,11 @@ class Technique:
     quanta: float
     scatter_ratio: float
     blur_px: float
+    detail: float
 
 
-LIMB_TECHNIQUE = Technique(0.26, 1.00, 6000.0, 0.05, 0.55)  # about 60 kV, 45 keV effective
-CHEST_TECHNIQUE = Technique(0.21, 0.57, 16000.0, 0.07, 0.50)  # about 120 kV with a grid, 62 keV
+LIMB_TECHNIQUE = Technique(0.26, 1.00, 6000.0, 0.05, 0.55, 0.2)  # about 60 kV, 45 keV effective
+CHEST_TECHNIQUE = Technique(0.21, 0.57, 40000.0, 0.07, 0.50, 0.7)  # about 120 kV with a grid, 62 keV
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +93,30 @@ def expose(
     depth += _LEAD_DEPTH * setup.lead
     primary = np.exp(-depth) * (_LEAKAGE + (1 - _LEAKAGE) * setup.field) * _heel(depth.shape, rng)
     quanta = technique.quanta * setup.exposure
-    fluence = quanta * (primary + technique.scatter_ratio * _wide_blur(primary))
+    fluence = quanta * (primary + technique.scatter_ratio * _wide_blur(primary, cells=40, spread=5.0))
     noise = rng.standard_normal(fluence.shape, dtype=np.float32)
     # For these counts a Poisson variable is normal, and the normal one is ten times as fast.
     noisy = cv2.GaussianBlur(fluence + np.sqrt(fluence) * noise, (0, 0), technique.blur_px)
     noisy += _ELECTRONIC_QUANTA * rng.standard_normal(fluence.shape, dtype=np.float32)
     signal = -np.log(np.maximum(noisy, 1.0) / np.float32(quanta))
+    signal += technique.detail * (signal - _wide_blur(signal, cells=64, spread=1.6))
     return _to_12_bits(signal + _banding(signal.shape, rng), setup)
 
 
 def draw_setup(
-    rng: np.random.Generator, *, size: int, letter: str, corner: str, shutter: bool, border: float
+    rng: np.random.Generator,
+    *,
+    size: int,
+    letter: str,
+    corner: str,
+    shutter: bool,
+    border: float,
+    contrast: float = 1.0,
 ) -> Setup:
     """A collimated field, a lead letter in ``corner`` (``tl``, ``tr``, ``bl``, ``br``) and a tone.
 
-    ``border`` is the largest part of a side that collimation may take on each edge.
+    ``border`` is the largest part of a side that collimation may take on each edge, ``contrast``
+    the mean exponent of the tone curve.
     """
     field, inset = _field(rng, size=size, border=border)
     return Setup(
@@ -114,7 +126,7 @@ def draw_setup(
         exposure=float(np.exp(rng.normal(0.0, 0.35))),
         floor=float(rng.uniform(0.01, 0.05)),
         ceiling=float(rng.uniform(0.82, 0.95)),
-        gamma=float(rng.uniform(0.9, 1.15)),
+        gamma=contrast * float(rng.uniform(0.9, 1.15)),
     )
 
 
@@ -157,11 +169,11 @@ def _banding(shape: tuple[int, ...], rng: np.random.Generator) -> FloatImage:
     return np.asarray(0.004 * rng.standard_normal((shape[0], 1)), dtype=np.float32)
 
 
-def _wide_blur(image: FloatImage) -> FloatImage:
-    """Blur over an eighth of the image, as scatter spreads; at a reduced size since it is smooth."""
+def _wide_blur(image: FloatImage, *, cells: int, spread: float) -> FloatImage:
+    """Blur by ``spread`` cells of which the image has ``cells`` a side, at that reduced size."""
     height, width = image.shape
-    small = cv2.resize(image, (40, 40), interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), 5.0, borderType=cv2.BORDER_REPLICATE)
+    small = cv2.resize(image, (cells, cells), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), spread, borderType=cv2.BORDER_REPLICATE)
     wide: FloatImage = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     return wide
 
@@ -173,7 +185,7 @@ def _to_12_bits(signal: FloatImage, setup: Setup) -> NDArray[np.uint16]:
     tone = np.clip((signal - low) / max(high - low, 1e-3), 0.0, 1.5)
     value = setup.floor + (setup.ceiling - setup.floor) * tone**setup.gamma
     if setup.shutter:
-        value *= setup.field
+        value *= setup.field**4
     return np.clip(np.rint(value * MAX_VALUE), 0, MAX_VALUE).astype(np.uint16)
 
 
@@ -209,14 +221,12 @@ def _letter(
     x = inset[0] + gap[0] if corner[1] == "l" else size - inset[2] - gap[0] - width
     y = inset[1] + gap[1] + height if corner[0] == "t" else size - inset[3] - gap[1]
     place = (round(x), round(y))
-    cv2.putText(
-        canvas, letter, place, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thickness, cv2.LINE_AA
-    )
+    cv2.putText(canvas, letter, place, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thickness, cv2.LINE_AA)
     turn = cv2.getRotationMatrix2D((x + width / 2, y - height / 2), rng.normal(0.0, 6.0), 1.0)
     turned = cv2.warpAffine(canvas, turn, (size, size), flags=cv2.INTER_LINEAR)
     return np.asarray(turned, dtype=np.float32) / np.float32(255)
 
 
-def fixed_point(points: NDArray[np.float64]) -> NDArray[np.int32]:
+def fixed_point(points: Points) -> NDArray[np.int32]:
     """Points (N, 2) with four fractional bits, as OpenCV draws below one pixel."""
     return np.rint(points * 16).astype(np.int32)

@@ -17,9 +17,7 @@ def intensity_transforms(config: AugmentConfig) -> "list[albumentations.BasicTra
     import albumentations as A  # noqa: N812 - the library's own convention
 
     return [
-        A.RandomBrightnessContrast(
-            brightness_limit=0.2, contrast_limit=0.3, p=config.exposure
-        ),
+        A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.3, p=config.exposure),
         A.RandomGamma(gamma_limit=(70, 140), p=config.gamma),
         A.GaussNoise(std_range=(0.01, 0.05), per_channel=False, p=config.noise),
         A.GaussianBlur(blur_limit=(3, 5), p=config.blur),

@@ -104,7 +104,9 @@ def check_options(config: DetectionConfig) -> None:
     """Check the pass-through options against Ultralytics' own list; raises `ConfigError`."""
     unknown = sorted(set(config.ultralytics) - option_names())
     if unknown:
-        raise ConfigError(f"ultralytics: unknown key '{unknown[0]}'; Ultralytics has no such option")
+        raise ConfigError(
+            f"ultralytics: unknown key '{unknown[0]}'; Ultralytics has no such option"
+        )
     ours = {"model", "data", "imgsz", "epochs", "batch", "seed", "resume", "project", "name"}
     taken = sorted(ours & config.ultralytics.keys())
     if taken:
@@ -124,7 +126,9 @@ def read_summary(run: Path) -> TrainingSummary:
     if not (run / BEST).is_file() or not results.is_file():
         raise ConfigError(f"{run}: holds no finished training; run `lucency train` first")
     with results.open(newline="", encoding="utf-8") as handle:
-        rows = [{key.strip(): value for key, value in row.items()} for row in csv.DictReader(handle)]
+        rows = [
+            {key.strip(): value for key, value in row.items()} for row in csv.DictReader(handle)
+        ]
     best = max(rows, key=lambda row: float(row["metrics/mAP50-95(B)"]))
     return TrainingSummary(
         run=run,
@@ -165,9 +169,7 @@ def _started(
     return model, _options(config, run, prepared)
 
 
-def _resumed(
-    config: DetectionConfig, run: Path, prepared: Dataset
-) -> tuple[Any, dict[str, Any]]:
+def _resumed(config: DetectionConfig, run: Path, prepared: Dataset) -> tuple[Any, dict[str, Any]]:
     if not (run / RESUME).is_file():
         raise ConfigError(f"{run}: nothing to resume: {RESUME} is missing; train without --resume")
     saved = read_config(DetectionConfig, run / CONFIG)

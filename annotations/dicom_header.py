@@ -1,0 +1,122 @@
+"""Rows and Columns of a DICOM file, and whether its pixel data is all there (PS3.5 section 7)."""
+
+import struct
+from typing import BinaryIO
+
+from lucency.configs.errors import ImageError
+
+_IMPLICIT = "1.2.840.10008.1.2"
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+
+_TRANSFER_SYNTAX, _ROWS, _COLUMNS, _PIXELS = 0x00020010, 0x00280010, 0x00280011, 0x7FE00010
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_UNDEFINED = 0xFFFFFFFF
+# Value representations with two reserved bytes and a length of four (PS3.5 table 7.1-1).
+_LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV"}) | frozenset(
+    {b"UC", b"UN", b"UR", b"UT", b"UV"}
+)
+_MAX_DEPTH = 50
+_MAX_ELEMENTS = 200_000
+
+
+def read_dicom_header(stream: BinaryIO) -> tuple[int, int]:
+    """Columns and Rows; the stream must start with a preamble.
+
+    Raises
+    ------
+    ImageError
+        There is no image in the file, its pixel data is truncated, or its transfer syntax is
+        deflated (PS3.5 annex A.5): a small file may then unpack to gigabytes.
+
+    """
+    stream.seek(0, 2)
+    end = stream.tell()
+    stream.seek(132)
+    syntax = _transfer_syntax(stream)
+    if syntax == _DEFLATED:
+        raise ImageError("is a deflated DICOM file, which is not supported")
+    reader = _Reader(stream, end, "<>"[syntax == _BIG_ENDIAN], syntax != _IMPLICIT)
+    found: dict[int, int] = {}
+    while stream.tell() < end:
+        tag, length = reader.element()
+        if tag == _PIXELS:
+            reader.skip(length)
+            if stream.tell() > end:
+                raise ImageError("is a truncated DICOM file: its pixel data ends too early")
+            break
+        if tag in (_ROWS, _COLUMNS) and length == 2:
+            found[tag] = reader.unpack("H")
+        else:
+            reader.skip(length)
+    else:
+        raise ImageError("is a DICOM file without pixel data, or a truncated one")
+    if len(found) < 2:
+        raise ImageError("is a DICOM file without Rows and Columns")
+    return found[_COLUMNS], found[_ROWS]
+
+
+def _transfer_syntax(stream: BinaryIO) -> str:
+    """Read group 0002, which is always explicit little endian (PS3.10 section 7.1)."""
+    reader = _Reader(stream, stream.seek(0, 2), "<", True)
+    stream.seek(132)
+    syntax = _IMPLICIT
+    while True:
+        position = stream.tell()
+        start = stream.read(2)
+        stream.seek(position)
+        if start != b"\x02\x00":
+            return syntax
+        tag, length = reader.element()
+        if tag == _TRANSFER_SYNTAX and length <= 64:
+            syntax = stream.read(length).decode("ascii", "replace").rstrip("\0 ")
+        else:
+            reader.skip(length)
+
+
+class _Reader:
+    """Walks data elements without keeping values."""
+
+    def __init__(self, stream: BinaryIO, end: int, order: str, explicit: bool) -> None:
+        self._stream = stream
+        self._end = end
+        self._order = order
+        self._explicit = explicit
+        self._elements = 0
+
+    def unpack(self, layout: str) -> int:
+        """One number; raises `struct.error` at the end of the file."""
+        layout = self._order + layout
+        data = self._stream.read(struct.calcsize(layout))
+        return int(struct.unpack(layout, data)[0])
+
+    def element(self) -> tuple[int, int]:
+        """Tag and length of the next element; the stream then stands at its value."""
+        self._elements += 1
+        if self._elements > _MAX_ELEMENTS:
+            raise ImageError("is a damaged DICOM file: it has too many elements")
+        tag = self.unpack("H") << 16 | self.unpack("H")
+        if not self._explicit or tag >> 16 == 0xFFFE:
+            return tag, self.unpack("I")
+        kind = self._stream.read(2)
+        if kind in _LONG:
+            self._stream.seek(2, 1)
+            return tag, self.unpack("I")
+        if not kind.isalpha():
+            raise ImageError(f"is a damaged DICOM file: element {tag:08X} has no type")
+        return tag, self.unpack("H")
+
+    def skip(self, length: int, depth: int = 0) -> None:
+        """Skip a value; one of undefined length up to its delimiter (PS3.5 section 7.5.1)."""
+        if length != _UNDEFINED:
+            self._stream.seek(length, 1)
+            return
+        if depth > _MAX_DEPTH:
+            raise ImageError("is a damaged DICOM file: its sequences are nested too deeply")
+        while True:
+            if self._stream.tell() > self._end:
+                raise ImageError("is a truncated DICOM file")
+            tag, length = self.element()
+            if tag in (_SEQUENCE_END, _ITEM_END):
+                return
+            self.skip(length, depth + 1)

@@ -1,0 +1,178 @@
+"""Annotation documents: bytes to text and JSON, and checks that name the position of a mistake."""
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from lucency.configs.errors import AnnotationError
+
+_SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
+
+
+def read_text(path: Path) -> str:
+    """Read UTF-8 (with or without a byte order mark), UTF-16 or UTF-32 text.
+
+    Raises
+    ------
+    AnnotationError
+        The file cannot be read or is no text.
+
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise AnnotationError(f"{path.name}: cannot be read: {error.strerror}") from None
+    try:
+        text = data.decode(json.detect_encoding(data))
+    except UnicodeDecodeError as error:
+        raise AnnotationError(
+            f"{path.name}: is not text: byte {error.start} is not {error.encoding}"
+        ) from None
+    return text.removeprefix("\ufeff")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON document. ``NaN`` and ``Infinity`` pass, so that `finite` can say where.
+
+    Raises
+    ------
+    AnnotationError
+        The file cannot be read, is not JSON, or is nested too deeply.
+
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise AnnotationError(f"{path.name}: is nested too deeply to be an annotation") from None
+    except json.JSONDecodeError as error:
+        raise AnnotationError(
+            f"{path.name}: is not valid JSON: {error.msg} in line {error.lineno}, "
+            f"column {error.colno}"
+        ) from None
+    except ValueError as error:  # an integer of more than 4,300 digits
+        raise AnnotationError(f"{path.name}: is not valid JSON: {error!s:.80}") from None
+
+
+def finite(value: object) -> float | None:
+    """The number ``value`` as a float, or None if it is no number or not finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def whole(value: object) -> int | None:
+    """The number ``value`` as an int (640.0 is one), or None if it is not whole."""
+    number = finite(value)
+    return int(number) if number is not None and number.is_integer() else None
+
+
+def text(value: object) -> str | None:
+    """A string that can be written as UTF-8 on one line, or None."""
+    if not isinstance(value, str) or not value.strip():
+        return None
+    # JSON's \ud800 gives half a character, which no file can hold.
+    if any(ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF for char in value):
+        return None
+    return value
+
+
+def shown(value: object) -> str:
+    """``value`` as it stood in the document, cut to what fits into an error line."""
+    try:
+        line = json.dumps(value, ensure_ascii=True)
+    except (ValueError, TypeError, RecursionError):
+        line = repr(value)
+    return line if len(line) <= 60 else f"{line[:57]}..."
+
+
+def mapping(value: object, *, where: str) -> dict[str, Any]:
+    """``value`` as a JSON object; raises `AnnotationError` if it is none."""
+    if not isinstance(value, dict):
+        raise AnnotationError(f"{where}: must be an object, got {shown(value)}")
+    return value
+
+
+def listing(value: object, *, where: str) -> list[Any]:
+    """``value`` as a JSON list; raises `AnnotationError` if it is none."""
+    if not isinstance(value, list):
+        raise AnnotationError(f"{where}: must be a list, got {shown(value)}")
+    return value
+
+
+def flags(value: object, *, where: str) -> dict[str, bool]:
+    """Image-level labels: names with true or false.
+
+    Raises
+    ------
+    AnnotationError
+        ``value`` is no object of such pairs.
+
+    """
+    for name, flag in mapping(value, where=where).items():
+        if text(name) is None or not isinstance(flag, bool):
+            raise AnnotationError(f"{where}.{name}: must be true or false, got {shown(flag)}")
+    return dict(mapping(value, where=where))
+
+
+def patient_id(value: object, *, where: str) -> str:
+    """A patient's id, or an empty text; raises `AnnotationError` if it is neither."""
+    if value is None or value == "":
+        return ""
+    number = whole(value)
+    found = str(number) if number is not None else text(value)
+    if found is None:
+        raise AnnotationError(f"{where}.patient_id: must be a text, got {shown(value)}")
+    return found
+
+
+def split(value: object, *, where: str) -> str:
+    """``train``, ``val`` or ``test``, or an empty text; raises `AnnotationError` otherwise."""
+    if value is None or value == "":
+        return ""
+    found = split_named([value]) if isinstance(value, str) else ""
+    if not found:
+        raise AnnotationError(f"{where}.split: must be train, val or test, got {shown(value)}")
+    return found
+
+
+def split_named(parts: Iterable[str]) -> str:
+    """The split that the last telling part of a path names (``val2017``), or an empty text."""
+    for part in reversed(list(parts)):
+        name = _SPLIT_NAMES.get(part.lower().rstrip("0123456789"))
+        if name:
+            return name
+    return ""
+
+
+def size_wh(width: object, height: object, *, where: str) -> tuple[int, int] | None:
+    """An image size in pixels, or None where the document has none (or 0 × 0).
+
+    Raises
+    ------
+    AnnotationError
+        One of the two is missing, not whole, or below 1.
+
+    """
+    if not width and not height:
+        return None
+    wide, high = whole(width), whole(height)
+    if wide is None or high is None or min(wide, high) < 1:
+        raise AnnotationError(
+            f"{where}: width and height must be whole numbers from 1, "
+            f"got {shown(width)} and {shown(height)}"
+        )
+    return wide, high

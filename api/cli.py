@@ -1,0 +1,64 @@
+"""The `lucency` command: puts the folders' subcommands together and prints errors as one line."""
+
+import sys
+
+import typer
+
+from lucency.configs.errors import LucencyError
+
+
+def build_app() -> typer.Typer:
+    """The command line with every subcommand; heavy libraries load only inside a command."""
+    from lucency.annotations import commands as annotations
+    from lucency.api import commands as service
+    from lucency.api import demo_command, model_commands
+    from lucency.datasets import commands as datasets
+
+    app = typer.Typer(
+        name="lucency",
+        help="From annotated radiographs to boxes out of a service. For research use only; "
+        "not for diagnosis.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.callback()(_version)
+    for command in (
+        demo_command.demo,
+        annotations.convert,
+        datasets.split,
+        datasets.prepare,
+        datasets.phantoms,
+        model_commands.train,
+        model_commands.export,
+        model_commands.evaluate,
+        service.predict,
+        service.serve,
+    ):
+        app.command()(command)
+    return app
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends with one line and exit status 1."""
+    try:
+        build_app()()
+    except LucencyError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"lucency {version('lucency')}")
+        raise typer.Exit
+
+
+def _version(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    return

@@ -1,0 +1,190 @@
+"""The wire: what the service answers, apart from the core types; `predict` writes the same."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lucency.configs.bundle import RESEARCH_USE, Bundle
+
+EXAMPLE_MODEL = "fracture-yolo11n"
+
+
+class Wire(BaseModel):
+    """Base of every answer: frozen, nothing extra."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WireBox(Wire):
+    """Corners of a box: left, top, right, bottom."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+class ImageFacts(Wire):
+    """The analysed image; ``width`` and ``height`` in pixels as stored."""
+
+    width: int
+    height: int
+    sha256: str = Field(description="SHA-256 of the bytes that were sent")
+    kind: str = Field(description="file format, such as dicom, png or jpeg")
+
+
+class FoundBox(Wire):
+    """One box that a detector found."""
+
+    box: WireBox = Field(description="pixels of the stored image, origin at the top left")
+    box_normalised: WireBox = Field(description="the same as fractions of width and height")
+    label: str = Field(description="the most probable class")
+    score: float = Field(description="its probability")
+    probabilities: Mapping[str, float] = Field(
+        description="probability of every class; independent, so they need not add up to 1"
+    )
+    model: str
+
+
+class ImageClassification(Wire):
+    """What a classifier says of the whole image."""
+
+    model: str
+    probabilities: Mapping[str, float]
+    thresholds: Mapping[str, float]
+    verdicts: Mapping[str, bool] = Field(description="probability at or above the threshold")
+
+
+class AppliedThresholds(Wire):
+    """The thresholds of one model for this image, one for each class."""
+
+    model: str
+    operating_point: str | None = Field(description="null where `conf` was given instead")
+    thresholds: Mapping[str, float]
+
+
+class ModelUsed(Wire):
+    """Which weights gave the answer; ``digest`` is the SHA-256 of the model file."""
+
+    name: str
+    task: str
+    digest: str
+    created: str
+
+
+class Timings(Wire):
+    """Milliseconds: decoding, each model by name, and all together."""
+
+    decode: float
+    models: Mapping[str, float]
+    total: float
+
+
+class Report(Wire):
+    """The answer for one image: boxes, class probabilities and the thresholds applied."""
+
+    id: str = Field(description="the same for the same image, models and parameters")
+    image: ImageFacts
+    findings: tuple[FoundBox, ...] = Field(description="best first")
+    classifications: tuple[ImageClassification, ...]
+    operating_point: str | None = Field(
+        description="applied by every model; null where they differ, see `thresholds`"
+    )
+    thresholds: tuple[AppliedThresholds, ...]
+    models: tuple[ModelUsed, ...]
+    lucency_version: str
+    timings_ms: Timings
+    notice: str = RESEARCH_USE
+
+
+class ModelFacts(Wire):
+    """What the manifest of a loaded bundle says."""
+
+    name: str
+    task: str
+    architecture: str
+    digest: str = Field(description="SHA-256 of the model file")
+    created: str
+    class_names: tuple[str, ...]
+    input_size: int = Field(description="side of the square input in pixels")
+    operating_points: Mapping[str, Mapping[str, float]]
+    default_operating_point: str
+    metrics: Mapping[str, float]
+    metrics_split: str
+    training_data: Mapping[str, str]
+    licence: str
+    intended_use: str
+
+
+class ModelList(Wire):
+    """The loaded models."""
+
+    models: tuple[ModelFacts, ...]
+
+
+class Health(Wire):
+    """Whether the process lives, or is ready for images."""
+
+    status: str
+
+
+class ErrorBody(Wire):
+    """A stable code for programs and one sentence for people."""
+
+    code: str
+    message: str
+
+
+class ErrorAnswer(Wire):
+    """What every refused request is answered with."""
+
+    error: ErrorBody
+
+
+def model_facts(bundle: Bundle) -> ModelFacts:
+    """The facts of a bundle that clients may need."""
+    shared = ModelFacts.model_fields.keys() - {"digest"}
+    facts = {name: getattr(bundle.manifest, name) for name in shared}
+    return ModelFacts(digest=bundle.digest, **facts)
+
+
+def error_answer(code: str, message: str) -> ErrorAnswer:
+    """An error in the one form that all errors have."""
+    return ErrorAnswer(error=ErrorBody(code=code, message=" ".join(message.split())))
+
+
+def example_report() -> Report:
+    """An answer as the interface's description shows it."""
+    box = WireBox(x1=212.4, y1=388.1, x2=301.9, y2=455.0)
+    thresholds = {"fracture": 0.31}
+    return Report(
+        id="5b1f0c7d9a3e4f62",
+        image=ImageFacts(width=1024, height=1280, sha256="9f86d081884c7d65…", kind="dicom"),
+        findings=(
+            FoundBox(
+                box=box,
+                box_normalised=WireBox(x1=0.2074, y1=0.3032, x2=0.2948, y2=0.3555),
+                label="fracture",
+                score=0.87,
+                probabilities={"fracture": 0.87},
+                model=EXAMPLE_MODEL,
+            ),
+        ),
+        classifications=(),
+        operating_point="balanced",
+        thresholds=(
+            AppliedThresholds(
+                model=EXAMPLE_MODEL, operating_point="balanced", thresholds=thresholds
+            ),
+        ),
+        models=(
+            ModelUsed(
+                name=EXAMPLE_MODEL,
+                task="detection",
+                digest="2c26b46b68ffc68f…",
+                created="2025-01-31T12:00:00Z",
+            ),
+        ),
+        lucency_version="0.1.0",
+        timings_ms=Timings(decode=12.1, models={EXAMPLE_MODEL: 48.0}, total=61.3),
+    )

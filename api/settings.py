@@ -1,0 +1,81 @@
+"""What the service is told from outside: ``LUCENCY_…`` in the environment, or the command line."""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from lucency.configs.errors import ConfigError
+
+PREFIX = "LUCENCY_"
+DEFAULT_PORT = 8000
+# A 16-bit radiograph of 4,000 × 4,000 pixels without compression is 32 MB.
+DEFAULT_MAX_UPLOAD_BYTES = 64 * 2**20
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
+class Settings(BaseSettings):
+    """Settings of one service process; each field is read from ``LUCENCY_<FIELD>``.
+
+    ``bundles`` are folders or names of shipped bundles, separated by commas in the environment;
+    none means all that are shipped. ``max_upload_bytes`` counts the whole request body.
+    ``analyses_at_once`` limits how many images are decoded and analysed at the same time,
+    ``threads`` how many threads one model uses (0: one for each core).
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    bundles: Annotated[tuple[str, ...], NoDecode] = ()
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
+    max_upload_bytes: int = Field(default=DEFAULT_MAX_UPLOAD_BYTES, ge=1024)
+    analyses_at_once: int = Field(default_factory=_cores, ge=1, le=256)
+    threads: int = Field(default=0, ge=0, le=256)
+
+    @field_validator("bundles", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+
+def read_settings(**given: Any) -> Settings:
+    """Read the environment; what is ``given`` and not None goes before it.
+
+    Raises
+    ------
+    ConfigError
+        A value is wrong; the message names the variable.
+
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{PREFIX}{'_'.join(str(part) for part in problem['loc']).upper()}: "
+            f"{problem['msg'].removeprefix('Input ')}, got {problem['input']!r:.60}"
+            for problem in error.errors()
+        )
+        raise ConfigError(f"settings: {problems}") from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach ``host``."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def bundle_names(paths: list[Path] | list[str] | None) -> tuple[str, ...] | None:
+    """The command line's ``--bundle`` values; None where there are none, so others count."""
+    return tuple(str(path) for path in paths) if paths else None

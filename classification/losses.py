@@ -1,0 +1,46 @@
+"""Losses over independent yes-or-no labels, some of which may be unknown."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def masked_bce(logits: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> Tensor:
+    """Mean binary cross-entropy over the known targets.
+
+    ``logits`` and ``targets`` are (N, C); a target is 1, 0 or NaN (unknown: no gradient, no
+    weight in the mean). Smoothing s moves 0 and 1 to s/2 and 1 - s/2. All unknown gives 0.
+    """
+    known, smoothed = _known(targets, smoothing)
+    losses = functional.binary_cross_entropy_with_logits(logits, smoothed, reduction="none")
+    return _mean(losses, known)
+
+
+def masked_focal(
+    logits: Tensor, targets: Tensor, *, alpha: float, gamma: float, smoothing: float = 0.0
+) -> Tensor:
+    """Mean focal loss over the known targets (Lin et al., ICCV 2017, equation 5).
+
+    Shapes as in `masked_bce`. ``alpha`` weighs positives and 1 - alpha negatives; ``gamma``
+    takes weight from examples that are right already. With smoothed targets the modulating
+    factor is the distance from the target.
+    """
+    known, smoothed = _known(targets, smoothing)
+    losses = functional.binary_cross_entropy_with_logits(logits, smoothed, reduction="none")
+    distance = (smoothed - torch.sigmoid(logits)).abs()
+    weights = alpha * smoothed + (1.0 - alpha) * (1.0 - smoothed)
+    return _mean(weights * distance.pow(gamma) * losses, known)
+
+
+def _known(targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    known = ~torch.isnan(targets)
+    filled = torch.where(known, targets, torch.zeros_like(targets))
+    return known, filled * (1.0 - smoothing) + smoothing / 2.0
+
+
+def _mean(losses: Tensor, known: Tensor) -> Tensor:
+    return (losses * known).sum() / known.sum().clamp(min=1)

@@ -1,0 +1,1 @@
+"""The evaluation page of a detector: tables, precision-recall curves, hits, misses, false alarms."""

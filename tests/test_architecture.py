@@ -1,0 +1,86 @@
+"""The folders are the architecture: imports go one way, and light folders stay light."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ORDER = ["configs", "annotations", "datasets", "evaluation", "detection", "classification", "api"]
+SIBLINGS = {frozenset({"detection", "classification"})}
+HEAVY = {"torch", "torchvision", "ultralytics", "albumentations"}
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted(path for folder in ORDER for path in (ROOT / folder).glob("*.py"))
+
+# What the service runs on: everything api/ reaches but for the commands that train.
+TRAINING = {
+    "datasets/torch_data.py",
+    "detection/augment.py",
+    "detection/export.py",
+    "detection/offline_ultralytics.py",
+    "detection/progress.py",
+    "detection/recipe.py",
+    "detection/train.py",
+    "detection/weights.py",
+    "datasets/augment.py",
+    "classification/export.py",
+    "classification/losses.py",
+    "classification/networks.py",
+    "classification/train.py",
+}
+
+
+def imported(path: Path, *, top_level: bool = False) -> set[str]:
+    """All modules that a file imports, functions' own imports included unless ``top_level``."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_level else list(ast.walk(tree))
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_imports_go_one_way(path: Path) -> None:
+    folder = path.parent.name
+    for name in imported(path):
+        if not name.startswith("lucency."):
+            continue
+        target = name.split(".")[1]
+        assert ORDER.index(target) <= ORDER.index(folder), f"{name_of(path)} imports {name}"
+        assert frozenset({folder, target}) not in SIBLINGS, f"{name_of(path)} imports {name}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "annotations").glob("*.py")), ids=name_of)
+def test_annotations_stay_light(path: Path) -> None:
+    found = {name.split(".")[0] for name in imported(path, top_level=True)}
+    assert not found & {"numpy", "torch", "cv2", "pydicom", "pydantic", "PIL"}
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SOURCES if name_of(path) not in TRAINING], ids=name_of
+)
+def test_running_a_model_needs_no_torch(path: Path) -> None:
+    found = {name.split(".")[0] for name in imported(path)}
+    assert not found & HEAVY
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*/commands.py")), ids=name_of)
+def test_commands_import_nothing_heavy_at_the_top(path: Path) -> None:
+    allowed = {"__future__", "collections", "pathlib", "typing", "typer", "enum", "lucency"}
+    found = imported(path, top_level=True)
+    assert {name.split(".")[0] for name in found} <= allowed
+    inside = {name for name in found if name.startswith("lucency.")}
+    assert all(name.startswith("lucency.configs.errors") for name in inside)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_files_are_of_a_size_to_read(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 330
