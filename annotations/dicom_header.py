@@ -5,12 +5,11 @@ from typing import BinaryIO
 
 from lucency.configs.errors import ImageError
 
-_IMPLICIT = "1.2.840.10008.1.2"
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
 _TRANSFER_SYNTAX, _ROWS, _COLUMNS, _PIXELS = 0x00020010, 0x00280010, 0x00280011, 0x7FE00010
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_ITEM_END, _SEQUENCE_END = 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 # Value representations with two reserved bytes and a length of four (PS3.5 table 7.1-1).
 _LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV"}) | frozenset(
@@ -36,7 +35,10 @@ def read_dicom_header(stream: BinaryIO) -> tuple[int, int]:
     syntax = _transfer_syntax(stream)
     if syntax == _DEFLATED:
         raise ImageError("is a deflated DICOM file, which is not supported")
-    reader = _Reader(stream, end, "<>"[syntax == _BIG_ENDIAN], syntax != _IMPLICIT)
+    # Some files name one syntax and use the other: what stands at the first element decides.
+    first = stream.read(6)
+    stream.seek(-len(first), 1)
+    reader = _Reader(stream, end, "<>"[syntax == _BIG_ENDIAN], first[4:].isalpha())
     found: dict[int, int] = {}
     while stream.tell() < end:
         tag, length = reader.element()
@@ -60,7 +62,7 @@ def _transfer_syntax(stream: BinaryIO) -> str:
     """Read group 0002, which is always explicit little endian (PS3.10 section 7.1)."""
     reader = _Reader(stream, stream.seek(0, 2), "<", True)
     stream.seek(132)
-    syntax = _IMPLICIT
+    syntax = ""
     while True:
         position = stream.tell()
         start = stream.read(2)
@@ -83,6 +85,7 @@ class _Reader:
         self._order = order
         self._explicit = explicit
         self._elements = 0
+        self._unknown = False  # the last element was of type UN
 
     def unpack(self, layout: str) -> int:
         """One number; raises `struct.error` at the end of the file."""
@@ -96,9 +99,11 @@ class _Reader:
         if self._elements > _MAX_ELEMENTS:
             raise ImageError("is a damaged DICOM file: it has too many elements")
         tag = self.unpack("H") << 16 | self.unpack("H")
+        self._unknown = False
         if not self._explicit or tag >> 16 == 0xFFFE:
             return tag, self.unpack("I")
         kind = self._stream.read(2)
+        self._unknown = kind == b"UN"
         if kind in _LONG:
             self._stream.seek(2, 1)
             return tag, self.unpack("I")
@@ -113,10 +118,13 @@ class _Reader:
             return
         if depth > _MAX_DEPTH:
             raise ImageError("is a damaged DICOM file: its sequences are nested too deeply")
-        while True:
-            if self._stream.tell() > self._end:
-                raise ImageError("is a truncated DICOM file")
+        explicit = self._explicit
+        if self._unknown:  # what is inside is implicit (PS3.5 section 6.2.2, note 4)
+            self._explicit = False
+        while self._stream.tell() <= self._end:
             tag, length = self.element()
             if tag in (_SEQUENCE_END, _ITEM_END):
+                self._explicit = explicit
                 return
             self.skip(length, depth + 1)
+        raise ImageError("is a truncated DICOM file")

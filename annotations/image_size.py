@@ -19,6 +19,7 @@ IMAGE_SUFFIXES = frozenset(
 _PNG = b"\x89PNG\r\n\x1a\n"
 _TIFF = (b"II*\0", b"MM\0*")
 _TAIL_BYTES = 4096
+_MAX_RUBBISH_BYTES = 65_536
 
 # JPEG markers (T.81 table B.1): frames, those without a length, start of scan and end of image.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -77,10 +78,10 @@ def read_header(stream: BinaryIO) -> ImageHeader:
             header = _png(stream)
         elif start.startswith(b"\xff\xd8\xff"):
             header = _jpeg(stream)
+        elif start[128:132] == b"DICM":  # before TIFF: a preamble may be a TIFF header (PS3.10 7.1)
+            header = ImageHeader("dicom", *read_dicom_header(stream))
         elif start.startswith(_TIFF):
             header = _tiff(stream)
-        elif start[128:132] == b"DICM":
-            header = ImageHeader("dicom", *read_dicom_header(stream))
         else:
             raise ImageError("is no PNG, JPEG, TIFF or DICOM image")
     except struct.error:
@@ -130,16 +131,15 @@ def _jpeg(stream: BinaryIO) -> ImageHeader:
 
 
 def _next_marker(stream: BinaryIO) -> int:
-    byte = stream.read(1)
-    while byte and byte != b"\xff":  # tolerated by every decoder: rubbish between segments
+    previous = 0
+    for _ in range(_MAX_RUBBISH_BYTES):  # decoders tolerate some between segments
         byte = stream.read(1)
-    while byte == b"\xff":
-        byte = stream.read(1)
-        if byte and byte[0] in _BARE | {0x00}:
-            return _next_marker(stream)
-    if not byte:
-        raise ImageError("is a truncated JPEG: it ends within its header")
-    return byte[0]
+        if not byte:
+            raise ImageError("is a truncated JPEG: it ends within its header")
+        if previous == 0xFF and byte[0] not in _BARE and byte[0] not in (0x00, 0xFF):
+            return byte[0]
+        previous = byte[0]
+    raise ImageError("is a damaged JPEG: no segment follows where one should")
 
 
 def _has_end_of_image(stream: BinaryIO) -> bool:
@@ -187,7 +187,7 @@ def _tiff(stream: BinaryIO) -> ImageHeader:
     fields: dict[int, tuple[int, ...]] = {}
     for number in range(count):
         tag, kind, length = struct.unpack_from(f"{order}HHI", directory, 12 * number)
-        if tag in (_IMAGE_WIDTH, _IMAGE_LENGTH, _ORIENTATION) or _STRIP_OFFSETS <= tag:
+        if tag in (_IMAGE_WIDTH, _IMAGE_LENGTH, _ORIENTATION) or tag >= _STRIP_OFFSETS:
             fields[tag] = _tiff_values(
                 stream, directory[12 * number + 8 : 12 * number + 12], kind, length, order
             )

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset
-from pydicom.pixels import pixel_array
+from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, AllTransferSyntaxes, DeflatedExplicitVRLittleEndian
 
 from lucency.configs.errors import ImageError
@@ -55,6 +56,8 @@ _PYDICOM_ERRORS = (
     MemoryError,
     struct.error,
     zlib.error,
+    BytesLengthException,
+    InvalidDicomError,
     Warning,
 )
 # Warnings of pydicom quote values, names of patients among them, so they must not be shown.

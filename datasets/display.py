@@ -64,16 +64,16 @@ def _levels(pixels: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """
     low, high = int(pixels.min()), int(pixels.max())
     if high - low >= _MOST_LEVELS:
-        levels, index = np.unique(pixels, return_inverse=True)
-        return levels.astype(np.int64), index.reshape(pixels.shape)
-    index = pixels if low == 0 else pixels.astype(np.int32) - low
+        levels, places = np.unique(pixels, return_inverse=True)
+        return levels.astype(np.int64), places.reshape(pixels.shape)
+    index: NDArray[Any] = pixels if low == 0 else pixels.astype(np.int32) - low
     return np.arange(low, high + 1, dtype=np.int64), index
 
 
 def _modality_values(levels: NDArray[np.int64], greyscale: Greyscale) -> NDArray[np.float64]:
     if greyscale.modality_lut is not None:
         return _look_up(levels, greyscale.modality_lut).astype(np.float64)
-    return levels * greyscale.slope + greyscale.intercept
+    return levels.astype(np.float64) * greyscale.slope + greyscale.intercept
 
 
 def _as_displayed(

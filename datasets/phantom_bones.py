@@ -9,26 +9,21 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
+from lucency.datasets.phantom_bone_lesions import SAMPLES, Fracture, LyticLesion, Rows
+from lucency.datasets.phantom_outlines import Outline
 from lucency.datasets.phantom_physics import FloatImage, Mask
 
 Vector: TypeAlias = tuple[float, float, float]  # x, y, z in cm
-Rows: TypeAlias = NDArray[np.float32]  # (SAMPLES,) along a bone
 
-SAMPLES = 512
 TILE = 256  # the spongy texture repeats after this many of its pixels
 TILE_PER_CM = 22.0
-
-# Along the bone from 0 to 1: half width towards +v and −v and half depth in units of the shaft's
-# radius, cortex as part of the half width, density of the spongy bone as part of the cortex's.
-Outline: TypeAlias = tuple[tuple[float, float, float, float, float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Bone:
-    """A tube from ``start`` to ``end`` with a shaft of ``radius`` cm, bowed by ``bow`` cm (y, z)."""
+    """A tube from ``start`` to ``end``, its shaft of ``radius`` cm bowed by ``bow`` cm (y, z)."""
 
     name: str
     start: Vector
@@ -37,47 +32,6 @@ class Bone:
     outline: Outline
     bow: tuple[float, float] = (0.0, 0.0)
     cap: float = 1.0  # length of the rounded ends in units of the radius
-
-
-@dataclass(frozen=True, slots=True)
-class Break:
-    """A fracture across the plane u = at + slope_y·y + slope_z·z, or along a screw line.
-
-    ``at`` is the part of the bone's length, slopes are tangents, ``screw`` the rise of a spiral
-    over half a turn, ``gap`` the width of the lucent line, in cm. ``lift_near`` and ``lift_far``
-    are the displacement (y, z) in cm of the two broken ends, whose fragments turn about the
-    joints: unequal, they make a step, together an angulation. ``shortening`` in cm lets the
-    fragments overlap. ``teeth`` (2, SAMPLES) roughens the front and back line, in cm.
-    """
-
-    at: float
-    slope_y: float
-    slope_z: float
-    screw: float
-    gap: float
-    lift_near: tuple[float, float]
-    lift_far: tuple[float, float]
-    shortening: float
-    teeth: FloatImage
-
-
-@dataclass(frozen=True, slots=True)
-class Lysis:
-    """A hole in the bone at ``at`` of its length, ``aside`` of its half width off the middle.
-
-    ``radius`` in cm across the bone and ``stretch`` times that along it; ``edge`` (SAMPLES,) the
-    relative radius all around; ``loss`` the part of the bone that is gone in its middle; ``rim`` the density of a sclerotic edge, 0 for none;
-    ``blown`` how much the bone is widened around it, 0 for not.
-    """
-
-    at: float
-    aside: float
-    radius: float
-    stretch: float
-    edge: Rows
-    loss: float
-    rim: float
-    blown: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +69,7 @@ class _Tube:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Path lengths of front and back half, where the point lies (u, v/half width), inside or not."""
+    """The path through either half of a tube, and where: u in cm, v in half widths."""
 
     half_cm: FloatImage
     u: FloatImage
@@ -127,23 +81,23 @@ def bone_path(
     *,
     sight: Sight,
     texture: FloatImage,
-    harm: Break | Lysis | None = None,
+    lesion: Fracture | LyticLesion | None = None,
 ) -> tuple[tuple[slice, slice], FloatImage, Mask | None]:
     """Path lengths of one bone in cm, in the window of the image where it lies.
 
-    ``texture`` (TILE, TILE) is that of spongy bone. The mask is where the harm shows.
+    ``texture`` (TILE, TILE) is that of spongy bone. The mask is where the lesion shows.
     """
-    tube = _tube(bone, sight, harm)
-    window = _window(tube, sight, reach=1.0 if isinstance(harm, Break) else 0.3)
+    tube = _tube(bone, sight, lesion)
+    window = _window(tube, sight, reach=1.0 if isinstance(lesion, Fracture) else 0.3)
     x = sight.x_cm[window] - np.float32(tube.origin[0])
     y = sight.y_cm[window] - np.float32(tube.origin[1])
     cosine, sine = (np.float32(value) for value in tube.heading)
     u, v = x * cosine + y * sine, y * cosine - x * sine
-    if isinstance(harm, Break):
-        return (window, *_broken(tube, u, v, harm=harm, sight=sight, texture=texture))
+    if isinstance(lesion, Fracture):
+        return (window, *_broken(tube, u, v, lesion=lesion, sight=sight, texture=texture))
     whole = _part(tube, u, v, texture)
-    if isinstance(harm, Lysis):
-        return (window, *_hollowed(tube, whole, u, v, harm=harm))
+    if isinstance(lesion, LyticLesion):
+        return (window, *_hollowed(tube, whole, u, v, lesion=lesion))
     return window, 2 * whole.half_cm, None
 
 
@@ -156,14 +110,14 @@ def spongy_texture(rng: np.random.Generator) -> FloatImage:
     return np.asarray(both / both.std(), dtype=np.float32)
 
 
-def half_widths(bone: Bone, at: float) -> float:
+def half_width(bone: Bone, at: float) -> float:
     """The mean half width in cm at the part ``at`` of the length, seen from the front."""
     table = np.asarray(bone.outline)
     both = [np.interp(at, table[:, 0], table[:, column]) for column in (1, 2)]
     return float(np.mean(both)) * bone.radius
 
 
-def _tube(bone: Bone, sight: Sight, harm: Break | Lysis | None) -> _Tube:
+def _tube(bone: Bone, sight: Sight, lesion: Fracture | LyticLesion | None) -> _Tube:
     """Project the bone: lengths shorten, widths lie between those seen from front and side."""
     first = (bone.start[0], sight.across(bone.start[1], bone.start[2]))
     last = (bone.end[0], sight.across(bone.end[1], bone.end[2]))
@@ -179,9 +133,9 @@ def _tube(bone: Bone, sight: Sight, harm: Break | Lysis | None) -> _Tube:
         for column in range(1, 6)
     ]
     widths = np.stack(smooth[:3]) * bone.radius
-    if isinstance(harm, Lysis) and harm.blown > 0:
-        widths *= 1 + harm.blown * np.exp(
-            -(((along - harm.at) * length / (harm.radius * harm.stretch)) ** 2)
+    if isinstance(lesion, LyticLesion) and lesion.blown > 0:
+        widths *= 1 + lesion.blown * np.exp(
+            -(((along - lesion.at) * length / (lesion.radius * lesion.stretch)) ** 2)
         )
     cap = bone.cap * bone.radius / length
     inside = np.clip((cap - np.minimum(along, 1 - along)) / cap, 0, 1)
@@ -245,45 +199,45 @@ def _broken(
     u: FloatImage,
     v: FloatImage,
     *,
-    harm: Break,
+    lesion: Fracture,
     sight: Sight,
     texture: FloatImage,
 ) -> tuple[FloatImage, Mask]:
     """Two fragments, each turned about its own joint, and the mask of gap and broken ends."""
-    at = harm.at * tube.length
-    near = _turned(u, v, about=0.0, angle=np.arctan2(sight.across(*harm.lift_near), at))
-    far_angle = -np.arctan2(sight.across(*harm.lift_far), tube.length - at)
-    far = _turned(u + np.float32(harm.shortening), v, about=tube.length, angle=far_angle)
-    slope = sight.across(harm.slope_y, harm.slope_z)
-    tilt = sight.deep(harm.slope_y, harm.slope_z)
+    at = lesion.at * tube.length
+    near = _turned(u, v, about=0.0, angle=np.arctan2(sight.across(*lesion.lift_near), at))
+    far_angle = -np.arctan2(sight.across(*lesion.lift_far), tube.length - at)
+    far = _turned(u + np.float32(lesion.shortening), v, about=tube.length, angle=far_angle)
+    slope = sight.across(lesion.slope_y, lesion.slope_z)
+    tilt = sight.deep(lesion.slope_y, lesion.slope_z)
     path = np.zeros_like(u)
     site = np.zeros(u.shape, bool)
     for sign, (u_part, v_part) in ((1, near), (-1, far)):
         part = _part(tube, u_part, v_part, texture)
-        for side, teeth in ((1, harm.teeth[0]), (-1, harm.teeth[1])):
-            line = _line(tube, part, at=at, slope=slope, tilt=side * tilt, harm=harm, side=side)
+        for side, teeth in ((1, lesion.teeth[0]), (-1, lesion.teeth[1])):
+            line = _line(tube, part, at=at, slope=slope, tilt=side * tilt, lesion=lesion, side=side)
             line = (
                 line
                 + teeth[np.clip((part.across + 1) * (SAMPLES / 2), 0, SAMPLES - 1).astype(np.intp)]
             )
-            beyond = sign * (line - part.u) - harm.gap / 2  # > 0 on this fragment's own side
+            beyond = sign * (line - part.u) - lesion.gap / 2  # > 0 on this fragment's own side
             path += part.half_cm * np.clip(beyond * sight.px_per_cm + 0.5, 0, 1)
-            broken_end = np.abs(beyond + harm.gap / 2) < harm.gap / 2 + 0.5 / sight.px_per_cm
+            broken_end = np.abs(beyond + lesion.gap / 2) < lesion.gap / 2 + 0.5 / sight.px_per_cm
             site |= broken_end & (np.abs(part.across) < 1) & (part.half_cm > 0)
     return path, site
 
 
 def _line(
-    tube: _Tube, part: _Part, *, at: float, slope: float, tilt: float, harm: Break, side: int
+    tube: _Tube, part: _Part, *, at: float, slope: float, tilt: float, lesion: Fracture, side: int
 ) -> FloatImage:
     """Where the fracture runs on the front (``side`` 1) or back (−1), as u for every point."""
-    index = int(np.clip(harm.at * SAMPLES, 0, SAMPLES - 1))
+    index = int(np.clip(lesion.at * SAMPLES, 0, SAMPLES - 1))
     half_width = (tube.plus[index] + tube.minus[index]) / 2
     across = np.clip(part.across, -1, 1)
     bulge = 0.75 * tube.depth[index] * np.sqrt(1 - across * across)
     line = at + slope * half_width * across + tilt * bulge
-    if harm.screw:
-        line = line + side * harm.screw * (np.arccos(across) / np.pi - 0.5)
+    if lesion.screw:
+        line = line + side * lesion.screw * (np.arccos(across) / np.pi - 0.5)
     return np.asarray(line, dtype=np.float32)
 
 
@@ -297,21 +251,21 @@ def _turned(
 
 
 def _hollowed(
-    tube: _Tube, whole: _Part, u: FloatImage, v: FloatImage, *, harm: Lysis
+    tube: _Tube, whole: _Part, u: FloatImage, v: FloatImage, *, lesion: LyticLesion
 ) -> tuple[FloatImage, Mask]:
     """The bone with a hole of uneven edge, perhaps in a sclerotic rim, and the mask of both."""
-    index = int(np.clip(harm.at * SAMPLES, 0, SAMPLES - 1))
-    width = tube.plus[index] if harm.aside > 0 else tube.minus[index]
-    du = (u - np.float32(harm.at * tube.length)) / np.float32(harm.stretch)
-    dv = v - np.float32(tube.middle[index] + harm.aside * width)
+    index = int(np.clip(lesion.at * SAMPLES, 0, SAMPLES - 1))
+    width = tube.plus[index] if lesion.aside > 0 else tube.minus[index]
+    du = (u - np.float32(lesion.at * tube.length)) / np.float32(lesion.stretch)
+    dv = v - np.float32(tube.middle[index] + lesion.aside * width)
     angle = (np.arctan2(dv, du) + np.pi) * np.float32((SAMPLES - 1) / (2 * np.pi))
-    reach = np.float32(harm.radius) * harm.edge[np.clip(angle, 0, SAMPLES - 1).astype(np.intp)]
+    reach = np.float32(lesion.radius) * lesion.edge[np.clip(angle, 0, SAMPLES - 1).astype(np.intp)]
     distance = np.sqrt(du * du + dv * dv) / reach
     chord = np.sqrt(np.maximum(1 - distance**2, 0))
     path = 2 * whole.half_cm
-    changed = path * (1 - np.float32(harm.loss) * chord**0.8)
+    changed = path * (1 - np.float32(lesion.loss) * chord**0.8)
     inside = whole.half_cm > 0
-    if harm.rim:
+    if lesion.rim:
         shell = np.exp(-(((distance - 1.04) / 0.10) ** 2))
-        changed = changed + np.where(inside, np.float32(harm.rim) * shell * harm.radius, 0)
-    return changed, inside & (distance < (1.15 if harm.rim else 1.0))
+        changed = changed + np.where(inside, np.float32(lesion.rim) * shell * lesion.radius, 0)
+    return changed, inside & (distance < (1.15 if lesion.rim else 1.0))

@@ -51,7 +51,7 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class ChestAnatomy:
-    """Tables over y (``wall``, ``border``: (2, M); ``trunk``: (2, M)) or over out (``dome``: (2, M)).
+    """Contours as tables (2, M) over y in cm, ``dome`` over out; see `table_index`.
 
     ``wall`` and ``border`` are a lung's outer and inner contour, ``dome`` the diaphragm's height,
     ``trunk`` half width and thickness of the body. ``vessels`` are polylines with their diameters.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lucency.datasets.phantom_chest_anatomy import ChestAnatomy, Strip, table_index
 from lucency.datasets.phantom_physics import FloatImage, Points, fixed_point
@@ -44,7 +45,7 @@ class Frame:
 def place_body(
     *, size: int, field_cm: float, middle_cm: tuple[float, float], angle: float, breath: float
 ) -> Frame:
-    """The frame of an image (size, size) of ``field_cm`` about ``middle_cm``, turned by ``angle``."""
+    """The frame of an image (size, size) that shows ``field_cm`` about ``middle_cm``, turned."""
     per_cm = size / field_cm
     cosine, sine = np.cos(angle), np.sin(angle)
     turn = np.array([(cosine, -sine), (sine, cosine)])
@@ -156,7 +157,7 @@ def _spine(anatomy: ChestAnatomy, frame: Frame) -> FloatImage:
                 (-half_width, half_height * scale),
                 (-half_width * waist * scale, 0.0),
             ]
-            polygon = frame.pixels(np.array(outline) + (0.0, y))
+            polygon = frame.pixels(np.array(outline) + np.array((0.0, y)))
             cv2.fillPoly(canvas, [fixed_point(polygon)], value, cv2.LINE_AA, 4)
         for x, down, wide, tall in ((-0.62, -0.15, 0.22, 0.36), (0.62, -0.15, 0.22, 0.36)):
             _oval(canvas, frame, (x * half_width, y + down), (wide, tall), 215)
@@ -192,6 +193,6 @@ def _strips(strips: Sequence[Strip], frame: Frame) -> FloatImage:
     return np.asarray(soft / 255, dtype=np.float32)
 
 
-def _smooth_step(value: FloatImage) -> FloatImage:
+def _smooth_step(value: NDArray[np.floating]) -> FloatImage:
     clipped = np.clip(value, 0, 1)
     return np.asarray(clipped * clipped * (3 - 2 * clipped), dtype=np.float32)

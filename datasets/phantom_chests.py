@@ -82,9 +82,9 @@ def draw_chest_patient(rng: np.random.Generator, *, findings: tuple[str, ...]) -
 
 
 def expose_chest(
-    patient: ChestPatient, *, number: int, size: int, rng: np.random.Generator, harmed: bool = True
+    patient: ChestPatient, *, number: int, size: int, rng: np.random.Generator, lesions: bool = True
 ) -> Exposure:
-    """Image ``number`` (0, 1, …) of the chest, (size, size) px; without ``harmed`` as if healthy.
+    """Image ``number`` (0, 1, …) of the chest, (size, size) px; without ``lesions`` as if healthy.
 
     The first two are PA views, the third a bedside view (AP). Every image differs in position,
     exposure and depth of breath, and what is wrong has grown or shrunk a little.
@@ -101,7 +101,7 @@ def expose_chest(
     growth = float(rng.uniform(0.92, 1.12))
     bone, soft, lungs = _healthy(patient.anatomy, frame)
     findings: list[Finding] = []
-    for opacity in patient.opacities if harmed else ():
+    for opacity in patient.opacities if lesions else ():
         findings += _add_opacity(soft, opacity, frame=frame, lungs=lungs, growth=growth)
     soft *= 1 + 0.008 * smooth_noise(rng, size=size, grain=max(size // 60, 2))
     left = bool(rng.random() < 0.5)

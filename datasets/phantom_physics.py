@@ -45,7 +45,9 @@ class Technique:
 
 
 LIMB_TECHNIQUE = Technique(0.26, 1.00, 6000.0, 0.05, 0.55, 0.2)  # about 60 kV, 45 keV effective
-CHEST_TECHNIQUE = Technique(0.21, 0.57, 40000.0, 0.07, 0.50, 0.7)  # about 120 kV with a grid, 62 keV
+CHEST_TECHNIQUE = Technique(
+    0.21, 0.57, 40000.0, 0.07, 0.50, 0.7
+)  # about 120 kV with a grid, 62 keV
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,9 @@ def expose(
     depth += _LEAD_DEPTH * setup.lead
     primary = np.exp(-depth) * (_LEAKAGE + (1 - _LEAKAGE) * setup.field) * _heel(depth.shape, rng)
     quanta = technique.quanta * setup.exposure
-    fluence = quanta * (primary + technique.scatter_ratio * _wide_blur(primary, cells=40, spread=5.0))
+    fluence = quanta * (
+        primary + technique.scatter_ratio * _wide_blur(primary, cells=40, spread=5.0)
+    )
     noise = rng.standard_normal(fluence.shape, dtype=np.float32)
     # For these counts a Poisson variable is normal, and the normal one is ten times as fast.
     noisy = cv2.GaussianBlur(fluence + np.sqrt(fluence) * noise, (0, 0), technique.blur_px)
@@ -134,8 +138,8 @@ def smooth_noise(rng: np.random.Generator, *, size: int, grain: int) -> FloatIma
     """Noise (size, size) of mean 0 and standard deviation about 1 with lumps of ``grain`` px."""
     few = max(size // grain, 2) + 3
     coarse = rng.standard_normal((few, few), dtype=np.float32)
-    fine: FloatImage = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
-    return fine
+    fine = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(fine, dtype=np.float32)
 
 
 def box_of(mask: Mask, *, margin: float, origin: tuple[int, int] = (0, 0)) -> Box | None:
@@ -174,8 +178,8 @@ def _wide_blur(image: FloatImage, *, cells: int, spread: float) -> FloatImage:
     height, width = image.shape
     small = cv2.resize(image, (cells, cells), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), spread, borderType=cv2.BORDER_REPLICATE)
-    wide: FloatImage = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    return wide
+    wide = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(wide, dtype=np.float32)
 
 
 def _to_12_bits(signal: FloatImage, setup: Setup) -> NDArray[np.uint16]:
@@ -186,7 +190,7 @@ def _to_12_bits(signal: FloatImage, setup: Setup) -> NDArray[np.uint16]:
     value = setup.floor + (setup.ceiling - setup.floor) * tone**setup.gamma
     if setup.shutter:
         value *= setup.field**4
-    return np.clip(np.rint(value * MAX_VALUE), 0, MAX_VALUE).astype(np.uint16)
+    return np.asarray(np.clip(np.rint(value * MAX_VALUE), 0, MAX_VALUE), dtype=np.uint16)
 
 
 def _field(
@@ -205,7 +209,7 @@ def _field(
     canvas = np.zeros((size, size), np.uint8)
     cv2.fillConvexPoly(canvas, fixed_point(corners), 255, cv2.LINE_AA, 4)
     penumbra = cv2.GaussianBlur(canvas.astype(np.float32) / 255, (0, 0), 0.004 * size)
-    return penumbra, tuple(float(value) for value in taken)
+    return np.asarray(penumbra, dtype=np.float32), tuple(float(value) for value in taken)
 
 
 def _letter(

@@ -8,8 +8,9 @@ Phantoms are made to be looked at and learned from; they say nothing about how a
 real radiographs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -40,19 +41,13 @@ LEAST_SIZE = 64
 GREATEST_SIZE = 2048
 
 # Of every eight patients in a row three are healthy; their order is drawn anew for each eight.
-_LIMB_CASES = ((), (), (), *((FRACTURE,),) * 3, *((LYTIC_LESION,),) * 2)
-_CHEST_CASES = (
-    (),
-    (),
-    (),
-    (CAVITY,),
-    (CAVITY, NODULE),
-    (NODULE,),
-    (CONSOLIDATION,),
-    (CONSOLIDATION,),
-)
+_HEALTHY: tuple[tuple[str, ...], ...] = ((), (), ())
+_CASES: Mapping[Region, tuple[tuple[str, ...], ...]] = {
+    "limb": (*_HEALTHY, *((FRACTURE,),) * 3, *((LYTIC_LESION,),) * 2),
+    "chest": (*_HEALTHY, (CAVITY,), (CAVITY, NODULE), (NODULE,), *((CONSOLIDATION,),) * 2),
+}
 _BOTH = 0.12  # how often a chest with tuberculosis has pneumonia as well
-_STREAM = {"limb": 1, "chest": 2}
+_STREAM: Mapping[Region, int] = {"limb": 1, "chest": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,26 +110,54 @@ def make_chests(patients: int, *, seed: int, size: int = 320) -> Iterator[Phanto
     return make_phantoms(PhantomSpec("chest", patients, seed, size))
 
 
-def make_phantoms(spec: PhantomSpec, *, harmed: bool = True) -> Iterator[Phantom]:
-    """All images of the patients in order; without ``harmed`` the same ones as if healthy."""
+def make_phantoms(spec: PhantomSpec, *, lesions: bool = True) -> Iterator[Phantom]:
+    """All images of the patients in order; without ``lesions`` the same ones as if healthy."""
     for patient in range(spec.patients):
-        yield from _images(spec, patient, harmed=harmed)
+        yield from _images(spec, patient, lesions=lesions)
 
 
-def _images(spec: PhantomSpec, patient: int, *, harmed: bool) -> Iterator[Phantom]:
+def _images(spec: PhantomSpec, patient: int, *, lesions: bool) -> Iterator[Phantom]:
     stream = [spec.seed, patient, _STREAM[spec.region]]
     rng = np.random.default_rng(stream)
-    case = _case(spec, patient)
-    if spec.region == "limb":
-        limb = draw_limb_patient(rng, case=case)
-    else:
-        if TB in _labels(case, "chest") and rng.random() < _BOTH:
-            case = (*case, CONSOLIDATION)
-        chest = draw_chest_patient(rng, findings=case)
+    expose = _patient(spec, _case(spec, patient), rng=rng, lesions=lesions)
+    patient_id = f"{spec.region}-{spec.seed}-{patient:04d}"
     for number in range(int(rng.integers(2, 4))):
-        image_rng = np.random.default_rng([*stream, number])
-        if spec.region == "limb":
-            shot = expose_limb(limb, number=number, size=spec.size, rng=image_rng, harmed=harmed)
-        else:
-            shot = expose_chest(chest, number=number, size=spec.size, rng=image_rng, harmed=harmed)
-        yield _phantom(spec, patient, number, shot)
+        shot = expose(number=number, rng=np.random.default_rng([*stream, number]))
+        yield Phantom(
+            image_id=f"{patient_id}-{number + 1}",
+            patient_id=patient_id,
+            view=shot.view,
+            region=spec.region,
+            pixels=shot.pixels,
+            findings=shot.findings,
+            labels=_labels(spec.region, {finding.label for finding in shot.findings}),
+            body_part=shot.body_part,
+            laterality=shot.laterality,
+            spacing_mm=shot.spacing_mm,
+        )
+
+
+def _patient(
+    spec: PhantomSpec, case: tuple[str, ...], *, rng: np.random.Generator, lesions: bool
+) -> Callable[..., Exposure]:
+    """Draw a patient; what comes back exposes image ``number`` with a stream ``rng`` of its own."""
+    if spec.region == "limb":
+        limb = draw_limb_patient(rng, findings=case)
+        return partial(expose_limb, limb, size=spec.size, lesions=lesions)
+    if {CAVITY, NODULE} & set(case) and rng.random() < _BOTH:
+        case = (*case, CONSOLIDATION)
+    chest = draw_chest_patient(rng, findings=case)
+    return partial(expose_chest, chest, size=spec.size, lesions=lesions)
+
+
+def _case(spec: PhantomSpec, patient: int) -> tuple[str, ...]:
+    """What the patient has: every eight patients share out the same eight cases."""
+    cases = _CASES[spec.region]
+    block = np.random.default_rng([spec.seed, patient // len(cases), _STREAM[spec.region], 0])
+    return cases[int(block.permutation(len(cases))[patient % len(cases)])]
+
+
+def _labels(region: Region, found: set[str]) -> dict[str, bool]:
+    if region == "limb":
+        return {label: label in found for label in (FRACTURE, LYTIC_LESION)}
+    return {TB: bool({CAVITY, NODULE} & found), PNEUMONIA: CONSOLIDATION in found}

@@ -212,11 +212,8 @@ def _refuse_unsuited(image: Image.Image, data: bytes, *, kind: str, name: str) -
         raise ImageError(f"{name}: has several pages; save each radiograph as a file of its own")
     if image.mode == "F":
         raise ImageError(f"{name}: has floating-point pixels; save it with 8 or 16 bits")
-    # Pillow reduces 16-bit colour to 8 bits without a word.
-    if kind == "png":
-        deep = data[24] == 16  # IHDR's bit depth
-    else:
-        deep = max(_tiff_tag(image, _BITS_PER_SAMPLE) or (8,)) > 8
+    # Pillow reduces 16-bit colour to 8 bits without a word. Byte 24 of a PNG is its bit depth.
+    deep = (data[24] if kind == "png" else max(_tiff_tag(image, _BITS_PER_SAMPLE) or (8,))) > 8
     if deep and image.mode[:1] != "I":
         raise ImageError(f"{name}: has 16-bit colour; save it as 16-bit greyscale")
 

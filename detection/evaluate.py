@@ -1,6 +1,5 @@
 """Measuring a detector on one split of a data set, and the page that shows it."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Any
 
 from lucency.annotations.findings import Status
 from lucency.annotations.records import Dataset
-from lucency.configs import atomic
 from lucency.configs.errors import DatasetError
 from lucency.datasets.radiographs import read_radiograph
 from lucency.detection.detector import Detector
@@ -19,6 +17,7 @@ from lucency.evaluation.precision_recall import (
     DetectionRates,
     precision_recall_at,
 )
+from lucency.evaluation.report import write_json
 
 # As low as COCO's own evaluation goes in practice: the curve needs the doubtful boxes as well.
 EVALUATION_CONF = 0.001
@@ -141,7 +140,7 @@ def write_figures(found: DetectionFigures, path: Path, *, facts: Mapping[str, An
             for point, metrics in found.points.items()
         },
     }
-    atomic.write_text(path, json.dumps(values, indent=2, allow_nan=False) + "\n")
+    write_json(values, path)
 
 
 def _counts(rates: DetectionRates) -> dict[str, float | int | None]:

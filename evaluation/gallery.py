@@ -24,7 +24,7 @@ from lucency.evaluation.pictures import (
 from lucency.evaluation.report import GalleryItem, GallerySection, LegendEntry
 
 DEFAULT_MOST = 12
-PICTURE_PX = 520
+PICTURE_PX = 440
 SECTIONS = (
     (
         BoxKind.MISS,

@@ -236,7 +236,7 @@ def _label(
 ) -> None:
     """Dark letters on a plate of the box's colour: above the box, else below, else inside."""
     height, width = canvas.shape[:2]
-    scale = max(0.36, max(width, height) / 1500)
+    scale = max(0.4, max(width, height) / 800)
     text_width = cv2.getTextSize(text, FONT, scale, 1)[0][0]
     pad = max(2, round(5 * scale))
     if text_width + 2 * pad > width:
@@ -249,6 +249,6 @@ def _label(
     y = above if above >= 0 else below if below + plate_height <= height else max(corners[1], 0)
     y = min(y, max(height - plate_height, 0))
     cv2.rectangle(canvas, (x, y), (x + plate_width - 1, y + plate_height - 1), colour, cv2.FILLED)
-    thickness = max(1, round(1.6 * scale))
+    thickness = max(1, round(1.8 * scale))
     baseline = (x + pad, y + pad + text_height)
     cv2.putText(canvas, text, baseline, FONT, scale, INK, thickness, cv2.LINE_AA)

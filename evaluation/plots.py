@@ -74,7 +74,7 @@ def score_histogram(
     """
     figure, axes = _axes("Score", "Count", square=False)
     edges = np.linspace(0.0, 1.0, 26).tolist()
-    axes.hist(wrong, bins=edges, color=COLOURS[1], alpha=0.75, label=names[1])
+    counts, _, _ = axes.hist(wrong, bins=edges, color=COLOURS[1], alpha=0.75, label=names[1])
     axes.hist(
         right,
         bins=edges,
@@ -84,10 +84,11 @@ def score_histogram(
         label=names[0],
         zorder=4,
     )
-    # Counts differ by orders of magnitude; a logarithmic axis shows both.
-    axes.set_yscale("symlog", linthresh=10)
+    # At a low score there may be thousands, at a high one a few; this axis shows both.
+    if np.max(counts) > 100:
+        axes.set_yscale("symlog", linthresh=10)
+        axes.yaxis.set_major_formatter("{x:.0f}")
     axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter("{x:.0f}")
     for number, (name, threshold) in enumerate(thresholds.items()):
         label = f"{name} {threshold:.2f}"
         style = STYLES[1 + number % 3]

@@ -49,6 +49,12 @@ class Table:
                     f"table '{self.title}': {len(row)} cells for {len(self.columns)} columns"
                 )
 
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Of each column, whether it holds figures (or nothing): those align to the right."""
+        cells = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.columns)
+        return tuple(all(not isinstance(cell, str) for cell in column) for column in cells)
+
 
 @dataclass(frozen=True)
 class Picture:

@@ -1,0 +1,319 @@
+"""From the bytes of one image to a `Report`: the loaded models and what they are asked.
+
+`serve` and `predict` both come through here, so they answer alike. The same bytes, bundles and
+parameters give the same findings, bit for bit, and the same `Report.id`.
+"""
+
+import hashlib
+import math
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from lucency.api.schemas import (
+    AppliedThresholds,
+    FoundBox,
+    ImageClassification,
+    ImageFacts,
+    ModelFacts,
+    ModelUsed,
+    Report,
+    Timings,
+    WireBox,
+    model_facts,
+)
+from lucency.classification.classifier import Classifier
+from lucency.configs.bundle import MANIFEST, Bundle, BundleManifest, find_bundle, load_bundle
+from lucency.configs.errors import BundleError, ConfigError
+from lucency.datasets.radiographs import Radiograph, decode_radiograph
+from lucency.detection.detections import Detections
+from lucency.detection.detector import MAX_DETECTIONS, Detector
+
+MODEL_PACKAGES = ("lucency.detection", "lucency.classification")
+DEFAULT_MAX_FINDINGS = 100
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A decoded image and the answer for it."""
+
+    radiograph: Radiograph
+    report: Report
+
+
+class Pipeline:
+    """The loaded models; `analyze` may be called from several threads.
+
+    Each model has one owner at a time: ONNX Runtime uses all cores for one image, so two images
+    in one session would only slow each other down.
+
+    Raises
+    ------
+    BundleError
+        There is no bundle, two have one name, or ONNX Runtime refuses a model.
+
+    """
+
+    def __init__(self, bundles: Sequence[Bundle], *, threads: int = 0) -> None:
+        _check_names(bundles)
+        self._bundles = tuple(bundles)
+        self._detectors: list[Detector] = []
+        self._classifiers: list[Classifier] = []
+        for bundle in bundles:
+            if bundle.manifest.task == "detection":
+                self._detectors.append(Detector(bundle, threads=threads))
+            else:
+                self._classifiers.append(Classifier(bundle, threads=threads))
+        self._locks = {bundle.manifest.name: threading.Lock() for bundle in bundles}
+
+    def model_facts(self) -> tuple[ModelFacts, ...]:
+        """What the manifests of the loaded bundles say."""
+        return tuple(model_facts(bundle) for bundle in self._bundles)
+
+    def analyze(
+        self,
+        data: bytes,
+        *,
+        name: str,
+        conf: float | None = None,
+        operating_point: str | None = None,
+        max_detections: int = DEFAULT_MAX_FINDINGS,
+    ) -> Analysis:
+        """Decode one image and run every model on it.
+
+        ``name`` leads error messages. ``operating_point`` None means each bundle's default.
+        ``conf`` replaces the thresholds of boxes for every class; verdicts on the whole image
+        keep their operating point. ``max_detections`` is the largest number of findings of all
+        detectors together, the best first.
+
+        Raises
+        ------
+        ImageError
+            The image cannot be decoded.
+        ConfigError
+            A model has no such operating point, or ``conf`` is not a probability.
+
+        """
+        clock = _Clock()
+        applied = {
+            bundle.manifest.name: _thresholds(bundle.manifest, conf, operating_point)
+            for bundle in self._bundles
+        }
+        with clock.measure("decode"):
+            radiograph = decode_radiograph(data, name=name)
+        findings: list[FoundBox] = []
+        for detector in self._detectors:
+            model = detector.manifest.name
+            with self._locks[model], clock.measure(model):
+                findings += _find(detector, radiograph, applied[model])
+        classifications: list[ImageClassification] = []
+        for classifier in self._classifiers:
+            model = classifier.manifest.name
+            with self._locks[model], clock.measure(model):
+                classifications.append(_classify(classifier, radiograph, applied[model]))
+        findings.sort(key=lambda finding: -finding.score)  # stable: ties keep the models' order
+        report = self._report(
+            image=_image_facts(data, radiograph),
+            findings=tuple(findings[:max_detections]),
+            classifications=tuple(classifications),
+            thresholds=tuple(applied.values()),
+            max_detections=max_detections,
+            clock=clock,
+        )
+        return Analysis(radiograph, report)
+
+    def _report(
+        self,
+        *,
+        image: ImageFacts,
+        findings: tuple[FoundBox, ...],
+        classifications: tuple[ImageClassification, ...],
+        thresholds: tuple[AppliedThresholds, ...],
+        max_detections: int,
+        clock: "_Clock",
+    ) -> Report:
+        points = {applied.operating_point for applied in thresholds}
+        digests = [bundle.digest for bundle in self._bundles]
+        asked = [image.sha256, *digests, *(each.model_dump_json() for each in thresholds)]
+        identity = hashlib.sha256("\n".join([*asked, str(max_detections)]).encode())
+        return Report(
+            id=identity.hexdigest()[:32],
+            image=image,
+            findings=findings,
+            classifications=classifications,
+            operating_point=points.pop() if len(points) == 1 else None,
+            thresholds=thresholds,
+            models=tuple(_model_used(bundle) for bundle in self._bundles),
+            lucency_version=version("lucency"),
+            timings_ms=clock.timings(),
+        )
+
+
+def load_bundles(names: Sequence[str]) -> tuple[Bundle, ...]:
+    """Find and verify bundles by folder or shipped name; all that are shipped if none is named.
+
+    Raises
+    ------
+    BundleError
+        A bundle is missing or altered, or there is none at all.
+
+    """
+    paths = [_find_bundle(name) for name in names] if names else shipped_bundles()
+    if not paths:
+        raise BundleError(
+            "no bundle is shipped with this version; give one with --bundle FOLDER "
+            "(`lucency export` makes them)"
+        )
+    return tuple(load_bundle(path) for path in paths)
+
+
+def shipped_bundles() -> list[Path]:
+    """The folders of the bundles that came with the package, detectors first."""
+    return [
+        manifest.parent
+        for package in MODEL_PACKAGES
+        for manifest in sorted(_shipped_folder(package).glob(f"*/{MANIFEST}"))
+    ]
+
+
+def _shipped_folder(package: str) -> Path:
+    return Path(str(resources.files(package))) / "bundles"
+
+
+def _find_bundle(name: str) -> Path:
+    for package in MODEL_PACKAGES:
+        try:
+            return find_bundle(name, package=package)
+        except BundleError:
+            continue
+    shipped = ", ".join(path.name for path in shipped_bundles())
+    known = f"one of: {shipped}" if shipped else "none is shipped with this version"
+    raise BundleError(f"{name}: no such bundle; give a bundle's folder or a name ({known})")
+
+
+def _check_names(bundles: Sequence[Bundle]) -> None:
+    if not bundles:
+        raise BundleError("at least one bundle is needed")
+    seen: dict[str, Path] = {}
+    for bundle in bundles:
+        name = bundle.manifest.name
+        if name in seen:
+            raise BundleError(
+                f"{bundle.path}: is named '{name}' as {seen[name]} is; "
+                "findings could not be told apart, so load one of them"
+            )
+        seen[name] = bundle.path
+
+
+def _thresholds(
+    manifest: BundleManifest, conf: float | None, operating_point: str | None
+) -> AppliedThresholds:
+    """The thresholds of one model; a wrong operating point is refused even where unused."""
+    point = operating_point or manifest.default_operating_point
+    if point not in manifest.operating_points:
+        known = ", ".join(manifest.operating_points)
+        raise ConfigError(
+            f"operating_point: the model '{manifest.name}' has none named '{point:.64}'; "
+            f"it has: {known}"
+        )
+    if conf is None or manifest.task == "classification":
+        chosen = dict(manifest.operating_points[point])
+        return AppliedThresholds(model=manifest.name, operating_point=point, thresholds=chosen)
+    if not 0.0 <= conf <= 1.0:
+        raise ConfigError(f"conf: must be a probability from 0 to 1, got {conf}")
+    flat = dict.fromkeys(manifest.class_names, conf)
+    return AppliedThresholds(model=manifest.name, operating_point=None, thresholds=flat)
+
+
+def _find(
+    detector: Detector, radiograph: Radiograph, applied: AppliedThresholds
+) -> Iterator[FoundBox]:
+    """The boxes whose best class reaches that class's threshold, best first."""
+    # The detector leaves out what is not above its floor; a score that equals the threshold
+    # counts, so the floor is the next smaller float.
+    lowest = np.float32(min(applied.thresholds.values()))
+    floor = float(np.nextafter(lowest, np.float32(-1.0)))
+    detections = detector.detect(radiograph, conf=floor, max_detections=MAX_DETECTIONS)
+    width, height = radiograph.size_wh
+    for row in range(len(detections)):
+        found = _found_box(detections, row, size_wh=(width, height), model=applied.model)
+        if found.score >= applied.thresholds[found.label]:
+            yield found
+
+
+def _found_box(
+    detections: Detections, row: int, *, size_wh: tuple[int, int], model: str
+) -> FoundBox:
+    x1, y1, x2, y2 = (float(value) for value in detections.boxes_xyxy[row])
+    width, height = size_wh
+    probabilities = [float(value) for value in detections.probabilities[row]]
+    best = int(detections.class_ids[row])
+    return FoundBox(
+        box=WireBox(x1=x1, y1=y1, x2=x2, y2=y2),
+        box_normalised=WireBox(x1=x1 / width, y1=y1 / height, x2=x2 / width, y2=y2 / height),
+        label=detections.class_names[best],
+        score=probabilities[best],
+        probabilities=dict(zip(detections.class_names, probabilities, strict=True)),
+        model=model,
+    )
+
+
+def _classify(
+    classifier: Classifier, radiograph: Radiograph, applied: AppliedThresholds
+) -> ImageClassification:
+    values = [float(value) for value in classifier.classify(radiograph)]
+    probabilities = dict(zip(classifier.manifest.class_names, values, strict=True))
+    return ImageClassification(
+        model=applied.model,
+        probabilities=probabilities,
+        thresholds=applied.thresholds,
+        verdicts={
+            label: probability >= applied.thresholds[label]
+            for label, probability in probabilities.items()
+        },
+    )
+
+
+def _image_facts(data: bytes, radiograph: Radiograph) -> ImageFacts:
+    width, height = radiograph.size_wh
+    digest = hashlib.sha256(data).hexdigest()
+    return ImageFacts(width=width, height=height, sha256=digest, kind=radiograph.kind)
+
+
+def _model_used(bundle: Bundle) -> ModelUsed:
+    manifest = bundle.manifest
+    return ModelUsed(
+        name=manifest.name, task=manifest.task, digest=bundle.digest, created=manifest.created
+    )
+
+
+class _Clock:
+    """Measures the steps of one analysis in milliseconds."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._steps: dict[str, float] = {}
+
+    @contextmanager
+    def measure(self, step: str) -> Iterator[None]:
+        """Measure the block as ``step``."""
+        start = time.perf_counter()
+        yield
+        self._steps[step] = _milliseconds(start)
+
+    def timings(self) -> Timings:
+        """All steps so far and the time since the start."""
+        models = dict(self._steps)
+        decode = models.pop("decode")
+        return Timings(decode=decode, models=models, total=_milliseconds(self._start))
+
+
+def _milliseconds(start: float) -> float:
+    return math.floor((time.perf_counter() - start) * 1e5) / 100
