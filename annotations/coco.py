@@ -1,7 +1,7 @@
 """COCO JSON: pixel boxes ``[x, y, width, height]``, all images of a set in one document.
 
 Format: https://cocodataset.org/#format-data. Three optional keys of an image are honoured beyond
-it: ``split``, ``patient_id`` and ``labels`` (image-level, ``{"tb": true}``).
+it: ``split``, ``patient_id`` and ``flags`` (image-level labels, ``{"tb": true}``).
 """
 
 import json
@@ -96,7 +96,7 @@ def _image_entry(annotation: ImageAnnotation, image_id: int) -> dict[str, Any]:
     optional = {
         "split": annotation.split,
         "patient_id": annotation.patient_id,
-        "labels": dict(annotation.labels),
+        "flags": dict(annotation.labels),
     }
     return entry | {key: value for key, value in optional.items() if value}
 
@@ -213,7 +213,7 @@ def _image(image: Mapping[str, Any], *, where: str) -> dict[str, Any]:
         "size_wh": documents.size_wh(image.get("width"), image.get("height"), where=where),
         "split": documents.split(image.get("split"), where=where),
         "patient_id": documents.patient_id(image.get("patient_id"), where=where),
-        "labels": documents.flags(image.get("labels", {}), where=f"{where}.labels"),
+        "labels": documents.flags(image.get("flags") or {}, where=f"{where}.flags"),
     }
 
 

@@ -20,6 +20,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _TIFF = (b"II*\0", b"MM\0*")
 _TAIL_BYTES = 4096
 _MAX_RUBBISH_BYTES = 65_536
+_MAX_EXIF_BYTES = 1_000_000
 
 # JPEG markers (T.81 table B.1): frames, those without a length, start of scan and end of image.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -92,13 +93,27 @@ def read_header(stream: BinaryIO) -> ImageHeader:
 
 
 def _png(stream: BinaryIO) -> ImageHeader:
-    header = stream.read(24)
-    if header[12:16] != b"IHDR":
-        raise ImageError("is a damaged PNG: it does not start with IHDR")
-    width, height = struct.unpack(">II", header[16:24])
-    if b"IEND\xaeB\x60\x82" not in _tail(stream):
-        raise ImageError("is a truncated PNG: its end (IEND) is missing")
-    return ImageHeader("png", width, height)
+    """Walk the chunks to IEND; ``eXIf`` may stand anywhere between."""
+    stream.seek(len(_PNG))
+    size: tuple[int, int] | None = None
+    orientation = 1
+    while True:
+        head = stream.read(8)
+        if len(head) < 8:
+            raise ImageError("is a truncated PNG: its end (IEND) is missing")
+        length, kind = struct.unpack(">I4s", head)
+        if size is None and kind != b"IHDR":
+            raise ImageError("is a damaged PNG: it does not start with IHDR")
+        if kind == b"IHDR":
+            size = struct.unpack(">II", stream.read(8))
+            length -= 8
+        elif kind == b"eXIf" and length <= _MAX_EXIF_BYTES:
+            orientation = _orientation_in(stream.read(length)) or orientation
+            length = 0
+        elif kind == b"IEND":
+            break
+        stream.seek(max(length, 0) + 4, 1)
+    return _turned("png", size or (0, 0), orientation)
 
 
 def _jpeg(stream: BinaryIO) -> ImageHeader:
@@ -117,7 +132,8 @@ def _jpeg(stream: BinaryIO) -> ImageHeader:
             length -= 5
         elif marker == _APP1:
             payload = stream.read(length - 2) if length > 2 else b""
-            orientation = _exif_orientation(payload) or orientation
+            if payload.startswith(b"Exif\0\0"):
+                orientation = _orientation_in(payload[6:]) or orientation
             continue
         elif marker == _SOS:
             break
@@ -126,8 +142,7 @@ def _jpeg(stream: BinaryIO) -> ImageHeader:
         raise ImageError("is a damaged JPEG: it has no size")
     if not _has_end_of_image(stream):
         raise ImageError("is a truncated JPEG: its end-of-image marker is missing")
-    width, height = size[::-1] if orientation in _EXIF_TURNED else size
-    return ImageHeader("jpeg", width, height)
+    return _turned("jpeg", size, orientation)
 
 
 def _next_marker(stream: BinaryIO) -> int:
@@ -157,11 +172,13 @@ def _has_end_of_image(stream: BinaryIO) -> bool:
     return b"\xff\xd9" in stream.read()
 
 
-def _exif_orientation(payload: bytes) -> int:
-    """The orientation 1 to 8 in an APP1 segment, or 0 if there is none that can be read."""
-    if not payload.startswith(b"Exif\0\0"):
-        return 0
-    tiff = payload[6:]
+def _turned(kind: str, size: tuple[int, int], orientation: int) -> ImageHeader:
+    width, height = size[::-1] if orientation in _EXIF_TURNED else size
+    return ImageHeader(kind, width, height)
+
+
+def _orientation_in(tiff: bytes) -> int:
+    """The orientation 1 to 8 in an EXIF block, or 0 if there is none that can be read."""
     if tiff[:4] not in _TIFF:
         return 0
     order = "<" if tiff.startswith(b"II") else ">"
@@ -194,7 +211,8 @@ def _tiff(stream: BinaryIO) -> ImageHeader:
     if not (fields.get(_IMAGE_WIDTH) and fields.get(_IMAGE_LENGTH)):
         raise ImageError("is a damaged TIFF: it has no size")
     _check_strips(stream, fields)
-    return ImageHeader("tiff", fields[_IMAGE_WIDTH][0], fields[_IMAGE_LENGTH][0])
+    size = fields[_IMAGE_WIDTH][0], fields[_IMAGE_LENGTH][0]
+    return _turned("tiff", size, (fields.get(_ORIENTATION) or (1,))[0])
 
 
 def _tiff_values(
@@ -219,9 +237,3 @@ def _check_strips(stream: BinaryIO, fields: dict[int, tuple[int, ...]]) -> None:
     stream.seek(0, 2)
     if max((a + b for a, b in zip(offsets, counts, strict=False)), default=0) > stream.tell():
         raise ImageError("is a truncated TIFF: its pixels go on beyond the end of the file")
-
-
-def _tail(stream: BinaryIO) -> bytes:
-    stream.seek(0, 2)
-    stream.seek(max(0, stream.tell() - _TAIL_BYTES))
-    return stream.read()

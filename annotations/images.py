@@ -73,19 +73,24 @@ class ImageFinder:
             found = self._in_folder(folder / image)
             if found:
                 return _only(found, image)
-        candidates = self._index().get(_name_key(image), [])
-        for length in range(len(image.parts), 0, -1):
-            tail = _tail(image, length)
-            ending = [path for path in candidates if _tail(path, length) == tail]
-            if ending:
-                return _only(ending, image)
+        candidates = self._index().get(image.name, [])
+        folders = [part for part in image.parent.parts if part != ".."]
+        for skipped in range(len(folders) + 1):
+            ending = tuple(folders[skipped:])
+            alike = [
+                p for p in candidates if p.parent.parts[-len(ending) :] == ending or not ending
+            ]
+            if alike:
+                return _only(alike, image)
         where = " or ".join(str(root) for root in self._roots) or str(beside)
         raise MissingImageError(f"no such image in {where}")
 
     def _in_folder(self, path: Path) -> list[Path]:
         # os.path.isfile answers False for names too long or with a null byte; Path raises.
+        if os.path.isfile(path):  # noqa: PTH113
+            return [path]
         if is_image(path):
-            return [path] if os.path.isfile(path) else []  # noqa: PTH113
+            return []
         folder, name = os.path.split(path)
         if folder not in self._folders:
             stems: dict[str, list[str]] = defaultdict(list)
@@ -142,14 +147,6 @@ def _walk(folder: Path) -> Iterator[Path]:
         for name in files:
             if not name.startswith(".") and is_image(PurePath(name)):
                 yield Path(parent, name)
-
-
-def _name_key(image: PurePath) -> str:
-    return image.name
-
-
-def _tail(path: PurePath, length: int) -> tuple[str, ...]:
-    return path.parts[-length:]
 
 
 def _only(found: list[Path], image: PurePath) -> Path:

@@ -26,7 +26,7 @@ def train(
     task = read_yaml(path).get("task")
     if task not in TASKS:
         raise ConfigError(f"{path}: task: must be one of {', '.join(TASKS)}, got {task!r}")
-    _need_training_libraries()
+    need_training_libraries()
     if task == "detection":
         from lucency.detection.commands import train_detector
 
@@ -48,7 +48,7 @@ def export(
 
     if not (run / "config.yaml").is_file():
         raise ConfigError(f"{run}: is not a run folder: it has no config.yaml")
-    _need_training_libraries()
+    need_training_libraries()
     if read_yaml(run / "config.yaml").get("task") == "detection":
         from lucency.detection.commands import export_detector
 
@@ -78,7 +78,8 @@ def evaluate(
         evaluate_classifier(bundle, dataset, out, split=split)
 
 
-def _need_training_libraries() -> None:
+def need_training_libraries() -> None:
+    """Say in one line what to install where the training libraries are missing."""
     from importlib.util import find_spec
 
     from lucency.configs.errors import ConfigError

@@ -5,13 +5,11 @@ parameters give the same findings, bit for bit, and the same `Report.id`.
 """
 
 import hashlib
-import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,13 +28,12 @@ from lucency.api.schemas import (
     model_facts,
 )
 from lucency.classification.classifier import Classifier
-from lucency.configs.bundle import MANIFEST, Bundle, BundleManifest, find_bundle, load_bundle
+from lucency.configs.bundle import Bundle, BundleManifest
 from lucency.configs.errors import BundleError, ConfigError
 from lucency.datasets.radiographs import Radiograph, decode_radiograph
 from lucency.detection.detections import Detections
 from lucency.detection.detector import MAX_DETECTIONS, Detector
 
-MODEL_PACKAGES = ("lucency.detection", "lucency.classification")
 DEFAULT_MAX_FINDINGS = 100
 
 
@@ -101,22 +98,23 @@ class Pipeline:
             A model has no such operating point, or ``conf`` is not a probability.
 
         """
-        clock = _Clock()
+        start = time.perf_counter()
+        took: dict[str, float] = {}
         applied = {
             bundle.manifest.name: _thresholds(bundle.manifest, conf, operating_point)
             for bundle in self._bundles
         }
-        with clock.measure("decode"):
-            radiograph = decode_radiograph(data, name=name)
+        radiograph = decode_radiograph(data, name=name)
+        decode_ms = _milliseconds_since(start)
         findings: list[FoundBox] = []
         for detector in self._detectors:
             model = detector.manifest.name
-            with self._locks[model], clock.measure(model):
+            with self._locks[model], _measured(took, model):
                 findings += _find(detector, radiograph, applied[model])
         classifications: list[ImageClassification] = []
         for classifier in self._classifiers:
             model = classifier.manifest.name
-            with self._locks[model], clock.measure(model):
+            with self._locks[model], _measured(took, model):
                 classifications.append(_classify(classifier, radiograph, applied[model]))
         findings.sort(key=lambda finding: -finding.score)  # stable: ties keep the models' order
         report = self._report(
@@ -125,7 +123,7 @@ class Pipeline:
             classifications=tuple(classifications),
             thresholds=tuple(applied.values()),
             max_detections=max_detections,
-            clock=clock,
+            timings_ms=Timings(decode=decode_ms, models=took, total=_milliseconds_since(start)),
         )
         return Analysis(radiograph, report)
 
@@ -137,7 +135,7 @@ class Pipeline:
         classifications: tuple[ImageClassification, ...],
         thresholds: tuple[AppliedThresholds, ...],
         max_detections: int,
-        clock: "_Clock",
+        timings_ms: Timings,
     ) -> Report:
         points = {applied.operating_point for applied in thresholds}
         digests = [bundle.digest for bundle in self._bundles]
@@ -152,50 +150,8 @@ class Pipeline:
             thresholds=thresholds,
             models=tuple(_model_used(bundle) for bundle in self._bundles),
             lucency_version=version("lucency"),
-            timings_ms=clock.timings(),
+            timings_ms=timings_ms,
         )
-
-
-def load_bundles(names: Sequence[str]) -> tuple[Bundle, ...]:
-    """Find and verify bundles by folder or shipped name; all that are shipped if none is named.
-
-    Raises
-    ------
-    BundleError
-        A bundle is missing or altered, or there is none at all.
-
-    """
-    paths = [_find_bundle(name) for name in names] if names else shipped_bundles()
-    if not paths:
-        raise BundleError(
-            "no bundle is shipped with this version; give one with --bundle FOLDER "
-            "(`lucency export` makes them)"
-        )
-    return tuple(load_bundle(path) for path in paths)
-
-
-def shipped_bundles() -> list[Path]:
-    """The folders of the bundles that came with the package, detectors first."""
-    return [
-        manifest.parent
-        for package in MODEL_PACKAGES
-        for manifest in sorted(_shipped_folder(package).glob(f"*/{MANIFEST}"))
-    ]
-
-
-def _shipped_folder(package: str) -> Path:
-    return Path(str(resources.files(package))) / "bundles"
-
-
-def _find_bundle(name: str) -> Path:
-    for package in MODEL_PACKAGES:
-        try:
-            return find_bundle(name, package=package)
-        except BundleError:
-            continue
-    shipped = ", ".join(path.name for path in shipped_bundles())
-    known = f"one of: {shipped}" if shipped else "none is shipped with this version"
-    raise BundleError(f"{name}: no such bundle; give a bundle's folder or a name ({known})")
 
 
 def _check_names(bundles: Sequence[Bundle]) -> None:
@@ -294,26 +250,12 @@ def _model_used(bundle: Bundle) -> ModelUsed:
     )
 
 
-class _Clock:
-    """Measures the steps of one analysis in milliseconds."""
-
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
-        self._steps: dict[str, float] = {}
-
-    @contextmanager
-    def measure(self, step: str) -> Iterator[None]:
-        """Measure the block as ``step``."""
-        start = time.perf_counter()
-        yield
-        self._steps[step] = _milliseconds(start)
-
-    def timings(self) -> Timings:
-        """All steps so far and the time since the start."""
-        models = dict(self._steps)
-        decode = models.pop("decode")
-        return Timings(decode=decode, models=models, total=_milliseconds(self._start))
+@contextmanager
+def _measured(took: dict[str, float], step: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    took[step] = _milliseconds_since(start)
 
 
-def _milliseconds(start: float) -> float:
-    return math.floor((time.perf_counter() - start) * 1e5) / 100
+def _milliseconds_since(start: float) -> float:
+    return round((time.perf_counter() - start) * 1000, 2)

@@ -10,9 +10,9 @@ EXAMPLE_MODEL = "fracture-yolo11n"
 
 
 class Wire(BaseModel):
-    """Base of every answer: frozen, nothing extra."""
+    """Base of every answer: frozen, nothing extra, no NaN."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class WireBox(Wire):

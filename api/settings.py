@@ -2,7 +2,6 @@
 
 import ipaddress
 import os
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator
@@ -45,6 +44,16 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the address."""
+        if self.host.lower() == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
 
 def read_settings(**given: Any) -> Settings:
     """Read the environment; what is ``given`` and not None goes before it.
@@ -64,18 +73,3 @@ def read_settings(**given: Any) -> Settings:
             for problem in error.errors()
         )
         raise ConfigError(f"settings: {problems}") from None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def bundle_names(paths: list[Path] | list[str] | None) -> tuple[str, ...] | None:
-    """The command line's ``--bundle`` values; None where there are none, so others count."""
-    return tuple(str(path) for path in paths) if paths else None

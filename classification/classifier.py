@@ -10,7 +10,8 @@ from lucency.configs.bundle import Bundle, BundleManifest, load_bundle
 from lucency.configs.errors import BundleError
 from lucency.configs.session import open_session
 from lucency.datasets.model_input import model_input
-from lucency.datasets.radiographs import Radiograph, display
+from lucency.datasets.display import display
+from lucency.datasets.radiographs import Radiograph
 
 if TYPE_CHECKING:
     import onnxruntime

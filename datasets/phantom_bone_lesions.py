@@ -69,7 +69,7 @@ def draw_fracture(rng: np.random.Generator, *, at: float, width: float) -> Fract
         slope_y = rng.choice((-1, 1)) * rng.uniform(0.6, 1.4)
         screw = rng.choice((-1, 1)) * width * rng.uniform(1.0, 2.2)
     hairline = rng.random() < 0.12
-    gap = width * rng.uniform(0.12, 0.18) if hairline else width * rng.uniform(0.25, 0.55)
+    gap = width * rng.uniform(0.16, 0.24) if hairline else width * rng.uniform(0.25, 0.55)
     # Both ends leave the axis by up to one width; small bones lie tighter.
     sway = np.zeros(2) if hairline else rng.normal(0.0, 0.5 * width, 2)
     step = np.zeros(2) if hairline or rng.random() < 0.25 else rng.normal(0.0, 0.7 * width, 2)
@@ -83,7 +83,7 @@ def draw_fracture(rng: np.random.Generator, *, at: float, width: float) -> Fract
         slope_y=float(slope_y),
         slope_z=float(slope_z),
         screw=float(screw),
-        gap=float(max(gap, 0.08 if hairline else 0.14)),
+        gap=float(max(gap, 0.12 if hairline else 0.15)),
         lift_near=(float(near[0]), float(near[1])),
         lift_far=(float(far[0]), float(far[1])),
         shortening=shortening,

@@ -162,7 +162,7 @@ def draw_leg(rng: np.random.Generator) -> Limb:
         body_part="LEG",
         bones=bones,
         flesh=flesh,
-        breakable=(1, 2),
+        breakable=(1, 1, 2),  # the tibia more often than the fibula
         pair=(1, 2),
         window=(2.0, 37.0),
         aside=-0.8,

@@ -189,6 +189,8 @@ def _decode_with_pillow(data: bytes, *, kind: str, name: str) -> Radiograph:
             image.verify()
         with _open(data, kind) as image:
             image.load()
+            if kind == "jpeg" and _ends_early(image, data):
+                raise OSError("the picture ends early and its rest would be grey")
             _refuse_unsuited(image, data, kind=kind, name=name)
             inverted = _is_white_is_zero(image)
             # Pillow applies the orientation of a TIFF while loading; this does nothing then.
@@ -205,6 +207,22 @@ def _decode_with_pillow(data: bytes, *, kind: str, name: str) -> Radiograph:
 
 def _open(data: bytes, kind: str) -> Image.Image:
     return Image.open(io.BytesIO(data), formats=(kind.upper(),))
+
+
+def _ends_early(image: Image.Image, data: bytes) -> bool:
+    """Whether a JPEG with an end marker lacks its last blocks, which libjpeg leaves grey unasked.
+
+    Only a picture whose last pixels are exactly mid-grey can be one. Then more bytes are put
+    before the end marker: a complete picture ignores them, an incomplete one takes them up.
+    """
+    width, height = image.size
+    corner = image.crop((max(0, width - 8), max(0, height - 8), width, height))
+    if np.any(np.asarray(corner) != 128):
+        return False
+    end = data.rfind(b"\xff\xd9")
+    filler = bytes(range(1, 250)) * 40
+    with _open(data[:end] + filler + data[end:], "jpeg") as filled:
+        return not np.array_equal(np.asarray(image), np.asarray(filled))
 
 
 def _refuse_unsuited(image: Image.Image, data: bytes, *, kind: str, name: str) -> None:

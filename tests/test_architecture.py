@@ -32,7 +32,7 @@ TRAINING = {
 def imported(path: Path, *, top_level: bool = False) -> set[str]:
     """All modules that a file imports, functions' own imports included unless ``top_level``."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = tree.body if top_level else list(ast.walk(tree))
+    nodes: list[ast.AST] = list(tree.body) if top_level else list(ast.walk(tree))
     names: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Import):

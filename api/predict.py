@@ -1,0 +1,158 @@
+"""The service's analysis for files: answers as JSON lines, pictures, and a closing table."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from lucency.annotations.geometry import Box
+from lucency.api.pipeline import Analysis, Pipeline
+from lucency.api.schemas import Report, error_answer
+from lucency.configs import atomic
+from lucency.configs.bundle import RESEARCH_USE
+from lucency.configs.display import DisplaySpec
+from lucency.configs.errors import ImageError
+from lucency.datasets.display import display
+from lucency.datasets.radiographs import MAX_FILE_BYTES
+from lucency.evaluation.pictures import BoxKind, DrawnBox, draw_boxes, encode_jpeg
+
+# Longer side of a picture: small images are enlarged so that labels can be read.
+LEAST_PICTURE_PX, MOST_PICTURE_PX = 640, 1600
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One file: its report, or the error that was met."""
+
+    path: Path
+    report: Report | None = None
+    error: str = ""
+
+    def json_line(self) -> str:
+        """The service's answer, the file's path before it."""
+        if self.report is None:
+            answer = error_answer("unreadable_image", self.error).model_dump(mode="json")
+        else:
+            answer = self.report.model_dump(mode="json")
+        return json.dumps({"file": str(self.path), **answer}, ensure_ascii=False) + "\n"
+
+
+def predict_files(
+    pipeline: Pipeline,
+    paths: Sequence[Path],
+    *,
+    conf: float | None,
+    operating_point: str | None,
+    json_path: Path | None,
+    pictures: Path | None,
+) -> tuple[Outcome, ...]:
+    """Analyse files one after the other; one that cannot be read does not stop the rest.
+
+    Raises
+    ------
+    ConfigError
+        A model has no such operating point, or ``pictures`` exists and is not empty.
+
+    """
+    if pictures is None:
+        outcomes = _analyze_all(pipeline, paths, conf, operating_point, folder=None)
+    else:
+        with atomic.new_folder(pictures) as folder:
+            outcomes = _analyze_all(pipeline, paths, conf, operating_point, folder=folder)
+    if json_path is not None:
+        atomic.write_text(json_path, "".join(outcome.json_line() for outcome in outcomes))
+    return outcomes
+
+
+def print_table(outcomes: Sequence[Outcome]) -> None:
+    """Print one row a file, and each error as a line of its own on stderr."""
+    table = Table(box=None, caption=RESEARCH_USE, caption_justify="left")
+    for column in ("file", "findings", "best", "whole image", "ms"):
+        table.add_column(column, justify="right" if column in ("findings", "ms") else "left")
+    for outcome in outcomes:
+        table.add_row(*_row(outcome))
+    Console().print(table)
+    errors = Console(stderr=True)
+    for outcome in outcomes:
+        if outcome.error:
+            errors.print(f"error: {outcome.error}", style="red", markup=False, highlight=False)
+
+
+def _analyze_all(
+    pipeline: Pipeline,
+    paths: Sequence[Path],
+    conf: float | None,
+    operating_point: str | None,
+    *,
+    folder: Path | None,
+) -> tuple[Outcome, ...]:
+    outcomes: list[Outcome] = []
+    console = Console(stderr=True)
+    for path in track(paths, description="Analysing", console=console, transient=True):
+        try:
+            data = _read(path)
+            analysis = pipeline.analyze(
+                data, name=str(path), conf=conf, operating_point=operating_point
+            )
+        except ImageError as error:
+            outcomes.append(Outcome(path, error=str(error)))
+            continue
+        outcomes.append(Outcome(path, report=analysis.report))
+        if folder is not None:
+            _free_name(folder, path.stem).write_bytes(encode_jpeg_of(analysis))
+    return tuple(outcomes)
+
+
+def encode_jpeg_of(analysis: Analysis) -> bytes:
+    """The image as displayed, with its boxes, as a JPEG."""
+    image = display(analysis.radiograph, DisplaySpec())
+    boxes = [
+        DrawnBox(
+            Box(found.box.x1, found.box.y1, found.box.x2, found.box.y2),
+            BoxKind.FOUND,
+            f"{found.label} {found.score:.2f}",
+        )
+        for found in analysis.report.findings
+    ]
+    longest = min(max(LEAST_PICTURE_PX, *image.shape), MOST_PICTURE_PX)
+    return encode_jpeg(draw_boxes(image, boxes, longest_side=longest), quality=90)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ImageError(f"{path}: is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _free_name(folder: Path, stem: str) -> Path:
+    """A name for the picture; images of one name from two folders must not hide each other."""
+    candidate, number = folder / f"{stem}.jpg", 2
+    while candidate.exists():
+        candidate, number = folder / f"{stem}-{number}.jpg", number + 1
+    return candidate
+
+
+def _row(outcome: Outcome) -> tuple[str, str, str, str, str]:
+    report = outcome.report
+    if report is None:
+        return outcome.path.name, "–", "failed, see below", "", ""
+    best = report.findings[0] if report.findings else None
+    verdicts = (
+        f"{label} {probability:.2f}{' *' if each.verdicts[label] else ''}"
+        for each in report.classifications
+        for label, probability in each.probabilities.items()
+    )
+    return (
+        outcome.path.name,
+        str(len(report.findings)),
+        f"{best.label} {best.score:.2f}" if best else "none",
+        ", ".join(verdicts),
+        f"{report.timings_ms.total:.0f}",
+    )

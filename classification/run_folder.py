@@ -1,0 +1,130 @@
+"""The folder of a training run: what it was told, what it learnt, and where to go on.
+
+::
+
+    config.yaml  environment.json  history.csv  best.safetensors  last.pt
+
+Every file is complete or absent, so a run killed at any moment can go on from ``last.pt``.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import platform
+from dataclasses import asdict, dataclass, fields
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from lucency.annotations.records import DATASET_CSV
+from lucency.classification.recipe import ClassificationConfig
+from lucency.configs import atomic
+from lucency.configs.errors import ConfigError
+from lucency.configs.schema import dump_yaml, read_config
+
+CONFIG = "config.yaml"
+ENVIRONMENT = "environment.json"
+HISTORY = "history.csv"
+BEST = "best.safetensors"
+LAST = "last.pt"
+_LIBRARIES = ("torch", "torchvision", "albumentations", "opencv-python-headless", "numpy")
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One row of ``history.csv``; ``auc`` is the mean over the labels on the validation split."""
+
+    epoch: int
+    phase: str
+    learning_rate: float
+    train_loss: float
+    val_loss: float
+    val_auc: float
+    seconds: float
+
+
+def start_run(
+    config: ClassificationConfig, *, dataset_dir: Path, run_dir: Path, resume: bool
+) -> None:
+    """Write the configuration and the environment of a new run, or check those of an old one.
+
+    Raises
+    ------
+    ConfigError
+        A new run's folder is in use, or what is resumed had another configuration or data.
+
+    """
+    digest = data_digest(dataset_dir)
+    if not resume:
+        if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
+            raise ConfigError(
+                f"{run_dir}: exists already; resume it with --resume or name a new folder"
+            )
+        environment = {
+            "dataset": str(dataset_dir.resolve()),
+            "dataset_csv_sha256": digest,
+            "display_digest": config.display.digest(),
+            "python": platform.python_version(),
+            "libraries": library_versions(_LIBRARIES),
+        }
+        atomic.write_text(run_dir / ENVIRONMENT, json.dumps(environment, indent=2) + "\n")
+        atomic.write_text(run_dir / CONFIG, dump_yaml(config))
+        return
+    if read_run_config(run_dir) != config:
+        raise ConfigError(
+            f"{run_dir / CONFIG}: differs from the configuration given; resume with the same one"
+        )
+    if read_environment(run_dir)["dataset_csv_sha256"] != digest:
+        raise ConfigError(
+            f"{dataset_dir / DATASET_CSV}: is not the table that {run_dir} was started with; "
+            "train in a new folder"
+        )
+
+
+def read_run_config(run_dir: Path) -> ClassificationConfig:
+    """The configuration of a run; raises `ConfigError` if ``run_dir`` is not one."""
+    if not (run_dir / CONFIG).is_file():
+        raise ConfigError(f"{run_dir}: is not the folder of a training run: it has no {CONFIG}")
+    return read_config(ClassificationConfig, run_dir / CONFIG)
+
+
+def read_environment(run_dir: Path) -> dict[str, Any]:
+    """What ``environment.json`` of a run says; raises `ConfigError` if it cannot be read."""
+    path = run_dir / ENVIRONMENT
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        missing = {"dataset", "dataset_csv_sha256", "libraries"} - set(values)
+    except (OSError, ValueError, TypeError):
+        raise ConfigError(f"{path}: cannot be read; train again in a new folder") from None
+    if missing:
+        raise ConfigError(f"{path}: missing key '{min(missing)}'; train again in a new folder")
+    return dict(values)
+
+
+def write_history(run_dir: Path, history: list[EpochResult]) -> None:
+    """Write ``history.csv``, one row an epoch."""
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, [f.name for f in fields(EpochResult)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in history)
+    atomic.write_text(run_dir / HISTORY, out.getvalue())
+
+
+def data_digest(dataset_dir: Path) -> str:
+    """SHA-256 of ``dataset.csv``, which itself holds the digest of every image."""
+    try:
+        return hashlib.sha256((dataset_dir / DATASET_CSV).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{dataset_dir / DATASET_CSV}: cannot be read: {error.strerror}") from None
+
+
+def library_versions(names: tuple[str, ...]) -> dict[str, str]:
+    """The installed versions of ``names``; those not installed are left out."""
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

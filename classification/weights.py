@@ -1,0 +1,159 @@
+"""What a network starts from: ImageNet, a file, a bundle, or random numbers."""
+
+import io
+import re
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lucency.classification.networks import StagedNetwork
+from lucency.configs.bundle import WEIGHTS, find_bundle, load_bundle
+from lucency.configs.errors import BundleError, ConfigError
+
+# The backbone of each network, by torchvision's names.
+_IMAGENET = {"tbnet": ("densenet121", "densenet121-a639ec97.pth")}
+_ADDRESS = "https://download.pytorch.org/models"
+# Files from before torchvision 0.2 write denselayer1.norm.1 for denselayer1.norm1.
+_OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
+
+
+def load_initial_weights(network: StagedNetwork, *, name: str, weights: str) -> None:
+    """Fill ``network``, built by the name ``name``, with the weights that a recipe asks for.
+
+    ``weights`` is ``imagenet``, ``none`` (random numbers are kept), a ``.safetensors``, ``.pt``
+    or ``.pth`` file, or a bundle. A head for other labels keeps its random last layer.
+
+    Raises
+    ------
+    ConfigError
+        They cannot be downloaded or read, or are for another network.
+    BundleError
+        The bundle is damaged or has no weights to start from.
+
+    """
+    if weights == "none":
+        return
+    if weights == "imagenet":
+        state = _imagenet_state(name)
+    elif Path(weights).is_file():
+        state = _file_state(Path(weights))
+    elif Path(weights).suffix in (".safetensors", ".pt", ".pth"):
+        raise ConfigError(f"weights: {weights}: no such file")
+    else:
+        state = _bundle_state(weights)
+    _load(network, state, where=f"weights: {weights}")
+
+
+def _imagenet_state(name: str) -> dict[str, Tensor]:
+    import torchvision
+
+    if name not in _IMAGENET:
+        raise ConfigError(f"weights: there are no ImageNet weights for the network '{name}'")
+    model, file = _IMAGENET[name]
+    try:
+        state: dict[str, Tensor] = torchvision.models.get_model_weights(model)[
+            "IMAGENET1K_V1"
+        ].get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(
+            f"weights: imagenet: {_ADDRESS}/{file} cannot be downloaded ({_reason(error)}); fetch "
+            "it elsewhere and set weights to its path, or start from a bundle, or from scratch "
+            "with weights: none, head_epochs: 0, frozen_stages: 0"
+        ) from None
+    return state
+
+
+def _reason(error: Exception) -> str:
+    text = str(getattr(error, "reason", error)).strip() or type(error).__name__
+    return text.splitlines()[0]
+
+
+def _file_state(path: Path) -> dict[str, Tensor]:
+    import pickle
+
+    import safetensors
+    import safetensors.torch
+
+    try:
+        if path.suffix == ".safetensors":
+            return dict(safetensors.torch.load_file(path))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (safetensors.SafetensorError, OSError, pickle.UnpicklingError, RuntimeError, EOFError):
+        raise ConfigError(
+            f"weights: {path}: cannot be read as weights; give a .safetensors file, or a .pt file "
+            "that holds tensors alone"
+        ) from None
+    for key in ("network", "state_dict"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ConfigError(f"weights: {path}: must hold a mapping of names to tensors")
+    return state
+
+
+def _bundle_state(name: str) -> dict[str, Tensor]:
+    import safetensors.torch
+
+    path = find_bundle(name, package="lucency.classification")
+    manifest = load_bundle(path).manifest
+    if manifest.task != "classification" or WEIGHTS not in manifest.files:
+        raise BundleError(
+            f"{path}: has no {WEIGHTS} of a classifier to start from; name another bundle"
+        )
+    return dict(safetensors.torch.load((path / WEIGHTS).read_bytes()))
+
+
+def _load(network: StagedNetwork, state: dict[str, Tensor], *, where: str) -> None:
+    own = network.state_dict()
+    stem = _stem_name(network)
+    found: dict[str, Tensor] = {}
+    for old_name, value in state.items():
+        name = _OLD_NAME.sub(r"\1\2.", old_name.removeprefix("module."))
+        if name == stem:
+            value = _for_channels(value, channels=own[stem].shape[1])
+        if name in own and own[name].shape == value.shape:
+            found[name] = value
+    missing = [name for name in own if name.startswith("features.") and name not in found]
+    # Files from before PyTorch 0.4.1 do not count BatchNorm's batches; nothing depends on it.
+    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if missing:
+        raise ConfigError(
+            f"{where}: are for another network: {len(missing)} of its backbone's tensors are "
+            f"missing or of another shape, such as {missing[0]}"
+        )
+    network.load_state_dict(found, strict=False)
+
+
+def _stem_name(network: StagedNetwork) -> str:
+    for name, module in network.features.named_modules():
+        if isinstance(module, nn.Conv2d):
+            return f"features.{name}.weight"
+    raise ConfigError("network: the backbone has no convolution")
+
+
+def _for_channels(stem: Tensor, *, channels: int) -> Tensor:
+    """Fit the first convolution (K, c, h, w) to another number of input channels.
+
+    A grey image in one channel or three times over then gives the same answer, but for the
+    normalisation.
+    """
+    if stem.ndim != 4 or stem.shape[1] == channels:
+        return stem
+    total = stem.sum(dim=1, keepdim=True)
+    return total if channels == 1 else total.repeat(1, channels, 1, 1) / channels
+
+
+def state_bytes(network: nn.Module) -> bytes:
+    """The network's weights as a safetensors file."""
+    import safetensors.torch
+
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    return bytes(safetensors.torch.save(state))
+
+
+def checkpoint_bytes(values: dict[str, object]) -> bytes:
+    """A PyTorch checkpoint as bytes, to be written atomically."""
+    buffer = io.BytesIO()
+    torch.save(values, buffer)
+    return buffer.getvalue()

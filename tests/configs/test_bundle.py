@@ -1,0 +1,119 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lucency.configs.bundle import (
+    BundleManifest,
+    find_bundle,
+    load_bundle,
+    write_bundle,
+)
+from lucency.configs.display import DisplaySpec
+from lucency.configs.errors import BundleError, ConfigError
+
+FILES = {"model.onnx": b"not really a network", "MODEL_CARD.md": b"# card\n"}
+
+
+def manifest(**changes: Any) -> BundleManifest:
+    values: dict[str, Any] = {
+        "name": "test",
+        "task": "detection",
+        "architecture": "yolo11n",
+        "class_names": ("fracture",),
+        "input_size": 64,
+        "input_channels": 3,
+        "display": DisplaySpec(),
+        "display_digest": DisplaySpec().digest(),
+        "operating_points": {"balanced": {"fracture": 0.5}},
+        "default_operating_point": "balanced",
+        "metrics": {"map50": 0.5},
+        "metrics_split": "val",
+        "parity": {},
+        "training_data": {},
+        "libraries": {},
+        "licence": "AGPL-3.0-or-later",
+        "created": "2026-01-01",
+        "files": {},
+    }
+    return BundleManifest(**{**values, **changes})
+
+
+def test_a_bundle_reads_back(tmp_path: Path) -> None:
+    written = write_bundle(tmp_path / "b", manifest(), FILES)
+    read = load_bundle(tmp_path / "b")
+    assert read == written
+    assert read.model == FILES["model.onnx"]
+    assert len(read.digest) == 64
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+@pytest.mark.parametrize("position", [0, -1], ids=["first byte", "last byte"])
+def test_one_flipped_byte_is_found(tmp_path: Path, name: str, position: int) -> None:
+    write_bundle(tmp_path / "b", manifest(), FILES)
+    data = bytearray((tmp_path / "b" / name).read_bytes())
+    data[position] ^= 1
+    (tmp_path / "b" / name).write_bytes(data)
+    with pytest.raises(BundleError, match="has been altered") as caught:
+        load_bundle(tmp_path / "b")
+    assert name in str(caught.value)
+
+
+def altered(folder: Path, change: dict[str, Any]) -> None:
+    path = folder / "manifest.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**values, **change}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"display": {"method": "percentile"}}, "display_digest is not the digest"),
+        ({"files": {"../model.onnx": "0"}}, "must be a plain file name"),
+        ({"files": {}}, "must name model.onnx"),
+        ({"default_operating_point": "best"}, "is not one of"),
+        ({"operating_points": {"balanced": {}}}, "must have a threshold for each class"),
+        ({"extra": 1}, "unknown key 'extra'"),
+        ({"schema_version": 2}, "schema_version"),
+    ],
+    ids=["display", "path", "no model", "point", "threshold", "key", "version"],
+)
+def test_a_manifest_that_contradicts_itself(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    write_bundle(tmp_path / "b", manifest(), FILES)
+    altered(tmp_path / "b", change)
+    with pytest.raises(BundleError, match=message):
+        load_bundle(tmp_path / "b")
+
+
+def test_manifest_that_is_not_json(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "b", manifest(), FILES)
+    (tmp_path / "b" / "manifest.json").write_text("{", encoding="utf-8")
+    with pytest.raises(BundleError, match="is not valid JSON"):
+        load_bundle(tmp_path / "b")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "b", manifest(), FILES)
+    (tmp_path / "b" / "model.onnx").unlink()
+    with pytest.raises(BundleError, match=r"model\.onnx: cannot be read"):
+        load_bundle(tmp_path / "b")
+
+
+def test_no_bundle_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"needs model\.onnx"):
+        write_bundle(tmp_path / "b", manifest(), {"MODEL_CARD.md": b""})
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_bundle_is_not_overwritten(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "b", manifest(), FILES)
+    with pytest.raises(ConfigError, match="exists already"):
+        write_bundle(tmp_path / "b", manifest(), FILES)
+
+
+def test_an_unknown_name() -> None:
+    with pytest.raises(BundleError, match="no such bundle; give a bundle's folder or a name"):
+        find_bundle("nothing", package="lucency.classification")
