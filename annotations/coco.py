@@ -158,7 +158,7 @@ def _read_document(path: Path, ledger: Ledger, *, split: str = "") -> Iterator[I
                 index=index,
                 label=label,
                 reason=problem.reason,
-                detail=f"{path.name}: {problem.detail}",
+                detail=problem.detail,
             )
     reviewed = bool(names) and "annotations" in document
     for image_id, image in images.items():

@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lucency.annotations.assembly import AssembledImage, LabelRules, Progress, assemble
+from lucency.annotations.assembly import AssembledImage, Progress, assemble
 from lucency.annotations.findings import ImageAnnotation, LabelMap
-from lucency.annotations.formats import Codec, Format, detect_format, format_by_name
+from lucency.annotations.fitting import LabelRules
+from lucency.annotations.formats import Format, detect_format, format_by_name
 from lucency.annotations.images import ImageFinder, list_images
 from lucency.annotations.ledger import Ledger, Reason
 from lucency.annotations.records import Dataset
@@ -63,7 +64,8 @@ def convert(
     root = source if source.is_dir() else source.parent
     ledger = Ledger(root)
     annotations = list(codec.read(source, ledger, classes=classes))
-    own_names = codec.class_names(source) if classes is None else None
+    own_names = (classes or codec.class_names(source)) if known.has_class_ids else None
+    accepted = None if known.has_class_ids else classes
     _check_labels(annotations, {*rename, *drop}, known=own_names or ())
     further = list_images(images) if images else list_images(root) if known.lists_images else []
     assembled = assemble(
@@ -72,7 +74,7 @@ def convert(
         finder=ImageFinder(_roots(source, images)),
         negatives=list_images(negatives) if negatives else (),
         unlisted=further,
-        rules=LabelRules(rename, frozenset(drop), None if classes is None else classes),
+        rules=LabelRules(rename, frozenset(drop), accepted),
         ledger=ledger,
         progress=progress,
     )
@@ -82,7 +84,7 @@ def convert(
     ledger.refuse_losses(allow)
     if not assembled:
         raise AnnotationError(f"{source}: there are no images in it")
-    label_map = _label_map(assembled, classes, own_names, rename, drop)
+    label_map = _label_map(assembled, accepted, own_names, rename, drop)
     dataset = plan_dataset(assembled, out, label_map=label_map)
     if not dry_run:
         books = {"format": known.name, "allowed": sorted(allow), **ledger.to_json()}
@@ -109,22 +111,20 @@ def _check_labels(
 
 
 def _roots(source: Path, images: Path | None) -> list[Path]:
-    """Where images are looked for by name: in ``images`` alone if it is given."""
-    if images is not None:
-        return [images]
-    return [source] if source.is_dir() else []
+    """Where images are looked for by name."""
+    return [*([images] if images else []), *([source] if source.is_dir() else [])]
 
 
 def _label_map(
     assembled: list[AssembledImage],
-    classes: tuple[str, ...] | None,
+    accepted: tuple[str, ...] | None,
     own_names: tuple[str, ...] | None,
     rename: Mapping[str, str],
     drop: Collection[str],
 ) -> LabelMap:
     """The classes as given, in the format's own order, or sorted by name."""
-    if classes is not None:
-        return LabelMap(classes)
+    if accepted is not None:
+        return LabelMap(accepted)
     if own_names is not None:
         kept = (rename.get(name, name) for name in own_names if name not in drop)
         return LabelMap(tuple(dict.fromkeys(kept)))

@@ -45,13 +45,14 @@ class Format:
     """One annotation format.
 
     ``lists_images`` is set where the folder holds the images as well, so that an image without
-    a label file belongs to the set.
+    a label file belongs to the set; ``has_class_ids`` where files hold numbers for the classes.
     """
 
     name: str
     title: str
     module: str
     lists_images: bool = False
+    has_class_ids: bool = False
 
     def codec(self) -> Codec:
         """The functions of this format."""
@@ -61,7 +62,13 @@ class Format:
 FORMATS = (
     Format("coco", "COCO JSON", "lucency.annotations.coco"),
     Format("labelme", "labelme JSON, versions 2 to 7", "lucency.annotations.labelme"),
-    Format("yolo", "YOLO text files", "lucency.annotations.yolo", lists_images=True),
+    Format(
+        "yolo",
+        "YOLO text files",
+        "lucency.annotations.yolo",
+        lists_images=True,
+        has_class_ids=True,
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""Finding the image that an annotation names, and looking at it once: size, digest, complete?"""
+"""Finding the image that an annotation names, and looking at it once: size, digest, wholeness."""
 
 import hashlib
 import io
@@ -48,14 +48,14 @@ def list_images(folder: Path) -> list[Path]:
 class ImageFinder:
     """Finds images by the names that annotations give them.
 
-    In turn: the path from the annotation's folder; the path from each of ``roots``; any image
-    below a root whose path ends likewise; any image below a root of the same file name. A name
-    without an image's suffix (YOLO gives none) matches any suffix.
+    In turn: the path from the annotation's folder; the path from each of ``roots``; then, root
+    after root, the image whose path ends likewise, with ever fewer folders. A name without an
+    image's suffix (YOLO gives none) matches any suffix.
     """
 
     def __init__(self, roots: Iterable[Path]) -> None:
         self._roots = tuple(roots)
-        self._by_name: dict[str, list[Path]] | None = None
+        self._indices: dict[Path, dict[str, list[Path]]] = {}
         self._folders: dict[str, dict[str, list[str]]] = {}
 
     def find(self, image: PurePath, *, beside: Path) -> Path:
@@ -73,15 +73,14 @@ class ImageFinder:
             found = self._in_folder(folder / image)
             if found:
                 return _only(found, image)
-        candidates = self._index().get(image.name, [])
         folders = [part for part in image.parent.parts if part != ".."]
-        for skipped in range(len(folders) + 1):
-            ending = tuple(folders[skipped:])
-            alike = [
-                p for p in candidates if p.parent.parts[-len(ending) :] == ending or not ending
-            ]
-            if alike:
-                return _only(alike, image)
+        for root in self._roots:
+            candidates = self._index(root).get(image.name, [])
+            for skipped in range(len(folders) + 1):
+                ending = tuple(folders[skipped:])
+                alike = [path for path in candidates if _ends_with(path.parent, ending)]
+                if alike:
+                    return _only(alike, image)
         where = " or ".join(str(root) for root in self._roots) or str(beside)
         raise MissingImageError(f"no such image in {where}")
 
@@ -104,16 +103,16 @@ class ImageFinder:
             self._folders[folder] = stems
         return [Path(folder, entry) for entry in sorted(self._folders[folder].get(name, ()))]
 
-    def _index(self) -> dict[str, list[Path]]:
-        if self._by_name is None:
+    def _index(self, root: Path) -> dict[str, list[Path]]:
+        """All images below ``root`` by name and by stem, each file once."""
+        if root not in self._indices:
             index: dict[str, dict[str, Path]] = defaultdict(dict)
-            for root in self._roots:
-                for path in list_images(root):
-                    real = os.path.realpath(path)
-                    index[path.name].setdefault(real, path)
-                    index[path.stem].setdefault(real, path)
-            self._by_name = {name: list(paths.values()) for name, paths in index.items()}
-        return self._by_name
+            for path in list_images(root):
+                real = os.path.realpath(path)
+                index[path.name].setdefault(real, path)
+                index[path.stem].setdefault(real, path)
+            self._indices[root] = {name: list(paths.values()) for name, paths in index.items()}
+        return self._indices[root]
 
 
 def look_at(path: Path) -> SourceImage:
@@ -147,6 +146,10 @@ def _walk(folder: Path) -> Iterator[Path]:
         for name in files:
             if not name.startswith(".") and is_image(PurePath(name)):
                 yield Path(parent, name)
+
+
+def _ends_with(folder: Path, ending: tuple[str, ...]) -> bool:
+    return not ending or folder.parts[-len(ending) :] == ending
 
 
 def _only(found: list[Path], image: PurePath) -> Path:

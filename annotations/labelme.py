@@ -198,7 +198,7 @@ def _findings(raw: list[Any], path: Path, image: str, ledger: Ledger) -> Iterato
                 index=index,
                 label=label,
                 reason=problem.reason,
-                detail=f"{path.name}: {problem.detail}",
+                detail=problem.detail,
             )
 
 

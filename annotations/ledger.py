@@ -194,6 +194,11 @@ class Ledger:
         """How many boxes were dropped, by reason."""
         return Counter(e.reason for e in self.box_entries if e.outcome is Outcome.DROPPED)
 
+    def dropped_by_label(self) -> Counter[tuple[str, Reason]]:
+        """How many boxes were dropped, by label in the source and reason."""
+        entries = self.box_entries
+        return Counter((e.label, e.reason) for e in entries if e.outcome is Outcome.DROPPED)
+
     def left_out_by_reason(self) -> Counter[Reason]:
         """How many images and annotation files were left out, by reason."""
         return Counter(entry.reason for entry in self.image_entries if entry.left_out)
@@ -233,7 +238,10 @@ class Ledger:
             for reason in reasons
         ]
         flags = " ".join(f"--allow {reason}" for reason in reasons)
-        raise AnnotationError(f"{'; '.join(told)}; mend the source, or leave them out with {flags}")
+        mend = "mend the source"
+        if reasons == [Reason.MISSING_IMAGE]:
+            mend = "name the folder of the images with --images"
+        raise AnnotationError(f"{'; '.join(told)}; {mend}, or leave them out with {flags}")
 
     def _example(self, reason: Reason) -> str:
         for entry in self.image_entries:
@@ -241,7 +249,7 @@ class Ledger:
                 return _joined(entry.image or entry.source, entry.detail)
         for box in self.box_entries:
             if box.reason is reason and box.outcome is Outcome.DROPPED:
-                return _joined(f"{box.source}: {box.index}".rstrip(": "), box.detail)
+                return f"{box.source}: {_joined(box.index, box.detail)}"
         return ""
 
     def to_json(self) -> dict[str, Any]:
@@ -282,7 +290,7 @@ def reasons_from(names: Collection[str]) -> frozenset[Reason]:
 
 
 def _joined(where: str, detail: str) -> str:
-    # Readers' details often start with the file's name already.
+    # Readers' details start with the file's name or the position already.
     return detail if detail.startswith(where) else f"{where}: {detail}"
 
 

@@ -45,7 +45,8 @@ def write_dataset(
         folders = {record.image.parent for record in dataset.records}
         for folder in folders:
             (partial / folder).mkdir(parents=True)
-            partial.joinpath("labels", *folder.parts[1:]).mkdir(parents=True)
+            if folder.name != UNKNOWN_FOLDER:
+                partial.joinpath("labels", *folder.parts[1:]).mkdir(parents=True)
         written = Dataset(partial, dataset.label_map, dataset.records)
         for record, entry in zip(dataset.records, images, strict=True):
             _place(entry, partial / record.image)
@@ -115,6 +116,6 @@ def _place(entry: AssembledImage, target: Path) -> None:
         return
     source = os.path.realpath(entry.image.path)
     try:
-        os.link(source, target)  # noqa: PTH200 - Path.hardlink_to has no advantage here
+        os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)

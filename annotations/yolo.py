@@ -221,7 +221,7 @@ def _annotation(
                 index=index,
                 label=_label(line, names),
                 reason=problem.reason,
-                detail=f"{file.name}: {problem.detail}",
+                detail=problem.detail,
             )
     unmarked = Status.UNKNOWN if numbered else Status.NEGATIVE
     return ImageAnnotation(

@@ -64,8 +64,7 @@ def predict(
     ] = None,
 ) -> None:
     """Find boxes and class probabilities in image files; ends with status 1 if any failed."""
-    from lucency.api.bundles import load_bundles
-    from lucency.api.pipeline import Pipeline
+    from lucency.api.pipeline import Pipeline, load_bundles
     from lucency.api.predict import predict_files, print_table
     from lucency.api.settings import read_settings
 

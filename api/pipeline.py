@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
+from lucency.api.answers import applied_thresholds, classification, found_boxes
 from lucency.api.schemas import (
     AppliedThresholds,
     FoundBox,
@@ -24,16 +24,15 @@ from lucency.api.schemas import (
     ModelUsed,
     Report,
     Timings,
-    WireBox,
     model_facts,
 )
 from lucency.classification.classifier import Classifier
-from lucency.configs.bundle import Bundle, BundleManifest
-from lucency.configs.errors import BundleError, ConfigError
+from lucency.configs.bundle import MANIFEST, Bundle, find_bundle, load_bundle
+from lucency.configs.errors import BundleError
 from lucency.datasets.radiographs import Radiograph, decode_radiograph
-from lucency.detection.detections import Detections
-from lucency.detection.detector import MAX_DETECTIONS, Detector
+from lucency.detection.detector import Detector
 
+MODEL_PACKAGES = ("lucency.detection", "lucency.classification")
 DEFAULT_MAX_FINDINGS = 100
 
 
@@ -101,7 +100,9 @@ class Pipeline:
         start = time.perf_counter()
         took: dict[str, float] = {}
         applied = {
-            bundle.manifest.name: _thresholds(bundle.manifest, conf, operating_point)
+            bundle.manifest.name: applied_thresholds(
+                bundle.manifest, conf=conf, operating_point=operating_point
+            )
             for bundle in self._bundles
         }
         radiograph = decode_radiograph(data, name=name)
@@ -110,12 +111,12 @@ class Pipeline:
         for detector in self._detectors:
             model = detector.manifest.name
             with self._locks[model], _measured(took, model):
-                findings += _find(detector, radiograph, applied[model])
+                findings += found_boxes(detector, radiograph, applied[model])
         classifications: list[ImageClassification] = []
         for classifier in self._classifiers:
             model = classifier.manifest.name
             with self._locks[model], _measured(took, model):
-                classifications.append(_classify(classifier, radiograph, applied[model]))
+                classifications.append(classification(classifier, radiograph, applied[model]))
         findings.sort(key=lambda finding: -finding.score)  # stable: ties keep the models' order
         report = self._report(
             image=_image_facts(data, radiograph),
@@ -154,6 +155,48 @@ class Pipeline:
         )
 
 
+def load_bundles(names: Sequence[str]) -> tuple[Bundle, ...]:
+    """Find and verify bundles by folder or shipped name; all that are shipped if none is named.
+
+    Raises
+    ------
+    BundleError
+        A bundle is missing or altered, or there is none at all.
+
+    """
+    paths = [_find_bundle(name) for name in names] if names else shipped_bundles()
+    if not paths:
+        raise BundleError(
+            "no bundle is shipped with this version; give one with --bundle FOLDER "
+            "(`lucency export` makes them)"
+        )
+    return tuple(load_bundle(path) for path in paths)
+
+
+def shipped_bundles() -> list[Path]:
+    """The folders of the bundles that came with the package, detectors first."""
+    return [
+        manifest.parent
+        for package in MODEL_PACKAGES
+        for manifest in sorted(_shipped_folder(package).glob(f"*/{MANIFEST}"))
+    ]
+
+
+def _shipped_folder(package: str) -> Path:
+    return Path(str(resources.files(package))) / "bundles"
+
+
+def _find_bundle(name: str) -> Path:
+    for package in MODEL_PACKAGES:
+        try:
+            return find_bundle(name, package=package)
+        except BundleError:
+            continue
+    shipped = ", ".join(path.name for path in shipped_bundles())
+    known = f"one of: {shipped}" if shipped else "none is shipped with this version"
+    raise BundleError(f"{name}: no such bundle; give a bundle's folder or a name ({known})")
+
+
 def _check_names(bundles: Sequence[Bundle]) -> None:
     if not bundles:
         raise BundleError("at least one bundle is needed")
@@ -166,75 +209,6 @@ def _check_names(bundles: Sequence[Bundle]) -> None:
                 "findings could not be told apart, so load one of them"
             )
         seen[name] = bundle.path
-
-
-def _thresholds(
-    manifest: BundleManifest, conf: float | None, operating_point: str | None
-) -> AppliedThresholds:
-    """The thresholds of one model; a wrong operating point is refused even where unused."""
-    point = operating_point or manifest.default_operating_point
-    if point not in manifest.operating_points:
-        known = ", ".join(manifest.operating_points)
-        raise ConfigError(
-            f"operating_point: the model '{manifest.name}' has none named '{point:.64}'; "
-            f"it has: {known}"
-        )
-    if conf is None or manifest.task == "classification":
-        chosen = dict(manifest.operating_points[point])
-        return AppliedThresholds(model=manifest.name, operating_point=point, thresholds=chosen)
-    if not 0.0 <= conf <= 1.0:
-        raise ConfigError(f"conf: must be a probability from 0 to 1, got {conf}")
-    flat = dict.fromkeys(manifest.class_names, conf)
-    return AppliedThresholds(model=manifest.name, operating_point=None, thresholds=flat)
-
-
-def _find(
-    detector: Detector, radiograph: Radiograph, applied: AppliedThresholds
-) -> Iterator[FoundBox]:
-    """The boxes whose best class reaches that class's threshold, best first."""
-    # The detector leaves out what is not above its floor; a score that equals the threshold
-    # counts, so the floor is the next smaller float.
-    lowest = np.float32(min(applied.thresholds.values()))
-    floor = float(np.nextafter(lowest, np.float32(-1.0)))
-    detections = detector.detect(radiograph, conf=floor, max_detections=MAX_DETECTIONS)
-    width, height = radiograph.size_wh
-    for row in range(len(detections)):
-        found = _found_box(detections, row, size_wh=(width, height), model=applied.model)
-        if found.score >= applied.thresholds[found.label]:
-            yield found
-
-
-def _found_box(
-    detections: Detections, row: int, *, size_wh: tuple[int, int], model: str
-) -> FoundBox:
-    x1, y1, x2, y2 = (float(value) for value in detections.boxes_xyxy[row])
-    width, height = size_wh
-    probabilities = [float(value) for value in detections.probabilities[row]]
-    best = int(detections.class_ids[row])
-    return FoundBox(
-        box=WireBox(x1=x1, y1=y1, x2=x2, y2=y2),
-        box_normalised=WireBox(x1=x1 / width, y1=y1 / height, x2=x2 / width, y2=y2 / height),
-        label=detections.class_names[best],
-        score=probabilities[best],
-        probabilities=dict(zip(detections.class_names, probabilities, strict=True)),
-        model=model,
-    )
-
-
-def _classify(
-    classifier: Classifier, radiograph: Radiograph, applied: AppliedThresholds
-) -> ImageClassification:
-    values = [float(value) for value in classifier.classify(radiograph)]
-    probabilities = dict(zip(classifier.manifest.class_names, values, strict=True))
-    return ImageClassification(
-        model=applied.model,
-        probabilities=probabilities,
-        thresholds=applied.thresholds,
-        verdicts={
-            label: probability >= applied.thresholds[label]
-            for label, probability in probabilities.items()
-        },
-    )
 
 
 def _image_facts(data: bytes, radiograph: Radiograph) -> ImageFacts:

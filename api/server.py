@@ -6,8 +6,8 @@ import typer
 import uvicorn
 
 from lucency.api.app import create_app
-from lucency.api.bundles import load_bundles
 from lucency.api.logs import configure_logging
+from lucency.api.pipeline import load_bundles
 from lucency.api.settings import Settings
 from lucency.configs.bundle import RESEARCH_USE
 from lucency.configs.errors import ConfigError
@@ -53,10 +53,12 @@ def run_server(settings: Settings) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        family, _, _, _, address = socket.getaddrinfo(
+        family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        # The protocol must be named: asyncio sets TCP_NODELAY only then, and without it every
+        # answer waits 40 ms for the client's delayed acknowledgement.
+        listening = socket.socket(family, kind, protocol)
     except OSError as error:
         raise ConfigError(f"{host}:{port}: cannot listen: {error.strerror}") from None
     try:

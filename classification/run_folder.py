@@ -62,7 +62,7 @@ def start_run(
                 f"{run_dir}: exists already; resume it with --resume or name a new folder"
             )
         environment = {
-            "dataset": str(dataset_dir.resolve()),
+            "dataset": dataset_dir.resolve().name,
             "dataset_csv_sha256": digest,
             "display_digest": config.display.digest(),
             "python": platform.python_version(),

@@ -5,9 +5,11 @@ killed and resumed ends with the same weights as one that was not.
 """
 
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,7 @@ from lucency.datasets.torch_data import RadiographSet
 from lucency.evaluation.roc import classification_metrics
 
 Batches = torch.utils.data.DataLoader[tuple[Tensor, Tensor]]
+FIRST_CYCLE_EPOCHS = 10
 
 
 @dataclass(frozen=True)
@@ -251,3 +254,112 @@ class _Run:
         if self.progress is not None:
             total = self.config.total_epochs
             self.progress(Progress(epoch, total, batch, len(self.train_batches), result))
+
+
+def split_batches(prepared: Dataset, split: LabelledSplit, config: ClassificationConfig) -> Batches:
+    """The images of ``split`` in its order, without augmentation."""
+    images = _radiographs(prepared, split, config, training=False)
+    return torch.utils.data.DataLoader(images, config.batch, num_workers=config.workers)
+
+
+def predict_logits(
+    network: StagedNetwork, batches: Batches, *, device: torch.device
+) -> NDArray[np.float32]:
+    """Logits (N, C) in float32 of all images; leaves the network in evaluation mode."""
+    network.eval()
+    with torch.inference_mode():
+        parts = [
+            network(images.to(device, memory_format=torch.channels_last)).float().cpu()
+            for images, _ in batches
+        ]
+    return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
+
+
+def balanced_weights(targets: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How often to draw each image (N,), so that both values of each label are seen alike.
+
+    ``targets`` (N, L) as in `LabelledSplit`. With several labels an image's weight is the mean
+    over those known of it.
+    """
+    weights = np.full(targets.shape, np.nan)
+    for value in (0.0, 1.0):
+        counts = (targets == value).sum(axis=0, keepdims=True)
+        weights = np.where(targets == value, 1.0 / np.maximum(counts, 1), weights)
+    return np.asarray(np.nanmean(weights, axis=1))
+
+
+def _training_batches(
+    prepared: Dataset, split: LabelledSplit, config: ClassificationConfig
+) -> Batches:
+    images = _radiographs(prepared, split, config, training=True)
+    count = len(split)
+    if config.sampler == "weighted":
+        weights = balanced_weights(split.targets).tolist()
+        sampler: torch.utils.data.Sampler[int] = torch.utils.data.WeightedRandomSampler(
+            weights, count
+        )
+    else:
+        sampler = torch.utils.data.RandomSampler(images)
+    batch = min(config.batch, count)
+    # BatchNorm cannot learn from a last batch of one; what is left over is drawn another time.
+    return torch.utils.data.DataLoader(
+        images, batch, sampler=sampler, num_workers=config.workers, drop_last=True
+    )
+
+
+def _radiographs(
+    prepared: Dataset, split: LabelledSplit, config: ClassificationConfig, *, training: bool
+) -> RadiographSet:
+    by_source = {record.image.with_suffix(""): record for record in prepared.records}
+    return RadiographSet(
+        [prepared.image_path(by_source[record.image.with_suffix("")]) for record in split.records],
+        split.targets,
+        size=config.input_size,
+        channels=config.channels,
+        augment=config.augment if training else None,
+    )
+
+
+def _schedule(
+    optimiser: torch.optim.Optimizer, config: ClassificationConfig, *, epochs: int, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The learning rate of each step of a phase."""
+    if config.schedule == "one_cycle":
+        rate = float(optimiser.param_groups[0]["lr"])
+        return torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * steps)
+    # SGDR (Loshchilov and Hutter, ICLR 2017): each cosine lasts twice as long as the one before.
+    first = min(FIRST_CYCLE_EPOCHS, epochs) * steps
+    return torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimiser, T_0=first, T_mult=2)
+
+
+def _loss(config: ClassificationConfig) -> Loss:
+    smoothing = config.label_smoothing
+    if config.loss == "bce":
+        return partial(masked_bce, smoothing=smoothing)
+    return partial(
+        masked_focal, alpha=config.focal_alpha, gamma=config.focal_gamma, smoothing=smoothing
+    )
+
+
+def _rank(result: EpochResult) -> tuple[float, float]:
+    """What makes an epoch better: the AUC, and among equals the lower loss."""
+    return result.val_auc, -result.val_loss
+
+
+def _out_of_patience(history: list[EpochResult], config: ClassificationConfig) -> bool:
+    tuned = [row for row in history if row.epoch > config.head_epochs]
+    if not tuned:
+        return False
+    best = max(history, key=_rank)
+    return len(history) - max(best.epoch, config.head_epochs) >= config.patience
+
+
+def _read_checkpoint(path: Path) -> dict[str, object] | None:
+    """The last complete epoch, or None where a run was killed during its first."""
+    if not path.is_file():
+        return None
+    try:
+        values: dict[str, object] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError):
+        raise ConfigError(f"{path}: cannot be read; train again in a new folder") from None
+    return values

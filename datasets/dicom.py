@@ -11,6 +11,9 @@ import struct
 import threading
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,19 +77,12 @@ def decode_dicom(data: bytes, *, name: str) -> Radiograph:
         The file is damaged, of a kind listed in this module's head, or beyond the limits.
 
     """
-    try:
-        with _warning_filters, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = _parse(data, name=name)
-            tags = {key: text for key in TAGS if (text := _text(dataset, key))}
-            spacing_mm = _spacing_mm(dataset)
-            greyscale = _greyscale(dataset, name=name)
-            patient_id = _text(dataset, "PatientID")
-    except _PYDICOM_ERRORS as error:
-        raise ImageError(
-            f"{name}: is damaged and cannot be read as DICOM ({type(error).__name__}); "
-            "export or copy it again"
-        ) from None
+    with _reading(name):
+        dataset = _parse(data, name=name)
+        tags = {key: text for key in TAGS if (text := _text(dataset, key))}
+        spacing_mm = _spacing_mm(dataset)
+        greyscale = _greyscale(dataset, name=name)
+        patient_id = _text(dataset, "PatientID")
     pixels = _decode_pixels(dataset, name=name)
     return Radiograph(
         pixels=pixels,
@@ -97,6 +93,37 @@ def decode_dicom(data: bytes, *, name: str) -> Radiograph:
         patient_id=patient_id,
         greyscale=greyscale,
     )
+
+
+def read_patient_id(path: Path) -> str:
+    """Read the Patient ID alone; empty where the file has none.
+
+    Raises
+    ------
+    ImageError
+        The file cannot be read or is not a radiograph that `decode_dicom` takes.
+
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror}") from None
+    with _reading(str(path)):
+        return _text(_parse(data, name=str(path)), "PatientID")
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Turn whatever pydicom's parser raises into one `ImageError`, and silence its warnings."""
+    try:
+        with _warning_filters, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except _PYDICOM_ERRORS as error:
+        raise ImageError(
+            f"{name}: is damaged and cannot be read as DICOM ({type(error).__name__}); "
+            "export or copy it again"
+        ) from None
 
 
 def _parse(data: bytes, *, name: str) -> "Dataset":

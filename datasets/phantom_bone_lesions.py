@@ -68,11 +68,11 @@ def draw_fracture(rng: np.random.Generator, *, at: float, width: float) -> Fract
     elif kind == "spiral":
         slope_y = rng.choice((-1, 1)) * rng.uniform(0.6, 1.4)
         screw = rng.choice((-1, 1)) * width * rng.uniform(1.0, 2.2)
-    hairline = rng.random() < 0.12
-    gap = width * rng.uniform(0.16, 0.24) if hairline else width * rng.uniform(0.25, 0.55)
+    hairline = rng.random() < 0.08
+    gap = width * rng.uniform(0.16, 0.24) if hairline else width * rng.uniform(0.35, 0.65)
     # Both ends leave the axis by up to one width; small bones lie tighter.
     sway = np.zeros(2) if hairline else rng.normal(0.0, 0.5 * width, 2)
-    step = np.zeros(2) if hairline or rng.random() < 0.25 else rng.normal(0.0, 0.7 * width, 2)
+    step = np.zeros(2) if hairline or rng.random() < 0.2 else rng.normal(0.0, 0.8 * width, 2)
     shortening = 0.0
     if np.hypot(*step) > 0.9 * width:
         shortening = float(rng.uniform(0.0, 0.8) * width)
@@ -98,10 +98,10 @@ def draw_lytic_lesion(rng: np.random.Generator, *, at: float, width: float) -> L
     return LyticLesion(
         at=at,
         aside=float(rng.uniform(-0.25, 0.25)),
-        radius=float(width * rng.uniform(0.65, 1.0)),
-        stretch=float(rng.uniform(0.95, 1.9)),
+        radius=float(width * rng.uniform(0.75, 1.1)),
+        stretch=float(rng.uniform(1.1, 2.2)),
         edge=np.asarray(edge, dtype=np.float32),
-        loss=float(rng.uniform(0.55, 0.85)),
+        loss=float(rng.uniform(0.65, 0.9)),
         rim=float(rng.uniform(0.25, 0.6)) if rng.random() < 0.5 else 0.0,
         blown=float(rng.uniform(0.1, 0.3)) if rng.random() < 0.4 else 0.0,
     )

@@ -95,7 +95,7 @@ def draw_arm(rng: np.random.Generator) -> Limb:
         Bone("palm", (24.2, 0.1, 0.0), (34.5, -0.1, 0.0), 3.9 * fleshy**0.5, PALM, cap=0.35),
         *fingers,
     )
-    if rng.random() < 0.5:
+    if rng.random() < 0.35:
         long_bones = tuple(3 + 8 + place for place in range(19) if place not in (7, 11, 15, 18))
         return Limb(
             body_part="HAND",
@@ -103,9 +103,9 @@ def draw_arm(rng: np.random.Generator) -> Limb:
             flesh=flesh,
             breakable=long_bones,
             pair=(),
-            window=(33.0, 35.0),
+            window=(30.0, 37.0),
             aside=0.6,
-            field_cm=(20.0, 23.0),
+            field_cm=(14.0, 18.5),
             views=(("PA", 0.0), ("oblique", 0.6), ("PA", 0.0)),
         )
     return Limb(
@@ -116,7 +116,7 @@ def draw_arm(rng: np.random.Generator) -> Limb:
         pair=(1, 2),
         window=(3.0, 23.0),
         aside=0.0,
-        field_cm=(17.0, 25.0),
+        field_cm=(13.5, 19.0),
         views=(("AP", 0.0), ("lateral", 1.4), ("AP", 0.0)),
     )
 
@@ -166,7 +166,7 @@ def draw_leg(rng: np.random.Generator) -> Limb:
         pair=(1, 2),
         window=(2.0, 37.0),
         aside=-0.8,
-        field_cm=(21.0, 29.0),
+        field_cm=(16.5, 23.0),
         views=(("AP", 0.0), ("lateral", 1.35), ("AP", 0.0)),
     )
 

@@ -38,7 +38,7 @@ from lucency.datasets.phantom_physics import (
 FRACTURE = "fracture"
 LYTIC_LESION = "lytic_lesion"
 
-_MARGIN_CM = 0.12  # readers draw their boxes a little wide
+_MARGIN_CM = 0.2  # readers draw their boxes a little wide
 
 
 @dataclass(frozen=True, slots=True)

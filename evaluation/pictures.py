@@ -107,7 +107,7 @@ def draw_boxes(
     factor = 1.0 if longest_side is None else longest_side / max(width, height)
     canvas = _as_rgb(_resized(part, factor))
     factor_x, factor_y = canvas.shape[1] / width, canvas.shape[0] / height
-    line_px = max(1, round(max(canvas.shape[:2]) / 320))
+    line_px = max(2, round(max(canvas.shape[:2]) / 250))
     placed = [
         (drawn, _on_canvas(drawn.box, offset, (factor_x, factor_y), canvas)) for drawn in boxes
     ]
@@ -150,7 +150,12 @@ def view_around(
 def encode_jpeg(image: NDArray[np.uint8], *, quality: int = 85) -> bytes:
     """``image``, (H, W) grey or (H, W, 3) RGB, as a JPEG."""
     pixels = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    settings = [
+        (cv2.IMWRITE_JPEG_QUALITY, quality),
+        # Colour at full resolution, or thin lines would lose theirs.
+        (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
+    ]
+    done, data = cv2.imencode(".jpg", pixels, [value for pair in settings for value in pair])
     if not done:
         raise ValueError(f"an image of shape {image.shape} cannot be written as JPEG")
     return bytes(data)
@@ -236,12 +241,12 @@ def _label(
 ) -> None:
     """Dark letters on a plate of the box's colour: above the box, else below, else inside."""
     height, width = canvas.shape[:2]
-    scale = max(0.4, max(width, height) / 800)
-    text_width = cv2.getTextSize(text, FONT, scale, 1)[0][0]
+    scale = max(0.4, max(width, height) / 950)
     pad = max(2, round(5 * scale))
+    text_width, thickness = _measured(text, scale)
     if text_width + 2 * pad > width:
         scale *= max(width - 2 * pad, 1) / text_width
-        text_width = cv2.getTextSize(text, FONT, scale, 1)[0][0]
+        text_width, thickness = _measured(text, scale)
     text_height = max(1, round(FONT_HEIGHT_PX * scale))
     plate_width, plate_height = text_width + 2 * pad, text_height + 2 * pad
     x = min(max(corners[0] - line_px, 0), max(width - plate_width, 0))
@@ -249,6 +254,11 @@ def _label(
     y = above if above >= 0 else below if below + plate_height <= height else max(corners[1], 0)
     y = min(y, max(height - plate_height, 0))
     cv2.rectangle(canvas, (x, y), (x + plate_width - 1, y + plate_height - 1), colour, cv2.FILLED)
-    thickness = max(1, round(1.8 * scale))
     baseline = (x + pad, y + pad + text_height)
     cv2.putText(canvas, text, baseline, FONT, scale, INK, thickness, cv2.LINE_AA)
+
+
+def _measured(text: str, scale: float) -> tuple[int, int]:
+    """Width of the text in pixels, and the thickness of its strokes, on which that depends."""
+    thickness = max(1, round(1.3 * scale))
+    return cv2.getTextSize(text, FONT, scale, thickness)[0][0], thickness

@@ -1,0 +1,155 @@
+"""``lucency convert``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from lucency.annotations.convert import ConversionResult
+    from lucency.annotations.ledger import Ledger
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="Annotation file or folder.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="New folder for the set.", show_default=False)],
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with the images; those without annotation are of unknown status."
+        ),
+    ] = None,
+    negatives: Annotated[
+        Path | None, typer.Option(help="Folder whose images are known to show nothing.")
+    ] = None,
+    from_format: Annotated[
+        str | None, typer.Option("--from", help="coco, labelme or yolo; otherwise told by content.")
+    ] = None,
+    rename: Annotated[
+        list[str] | None, typer.Option("--map", help="Rename a label: old=new. May be repeated.")
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="Leave a label out. May be repeated.")
+    ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="Class names in their order, one a line.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="Go on without what is lost for this reason. May be repeated."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell; write nothing.")] = False,
+) -> None:
+    """Turn COCO, labelme or YOLO annotations into a YOLO data set; every box is accounted for.
+
+    Nothing is written if a box or an image would be lost, unless --allow names the reason.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from lucency.annotations.convert import convert as convert_annotations
+    from lucency.annotations.ledger import reasons_from
+    from lucency.annotations.yolo import read_class_file
+
+    allowed = reasons_from(allow or [])
+    renamed = _renaming(rename or [])
+    names = read_class_file(classes) if classes else None
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    quiet = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=quiet) as bar:
+        task = bar.add_task("Looking at images", total=None)
+        result = convert_annotations(
+            source,
+            out,
+            images=images,
+            negatives=negatives,
+            from_format=from_format,
+            classes=names,
+            rename=renamed,
+            drop=drop or [],
+            allow=allowed,
+            dry_run=dry_run,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    _report(result, console=console, out=out, dry_run=dry_run)
+
+
+def _renaming(pairs: list[str]) -> dict[str, str]:
+    from lucency.configs.errors import ConfigError
+
+    renamed: dict[str, str] = {}
+    for pair in pairs:
+        old, equals, new = pair.partition("=")
+        if not (old and equals and new):
+            raise ConfigError(f"--map {pair}: must be old=new")
+        if renamed.setdefault(old, new) != new:
+            raise ConfigError(f"--map {pair}: '{old}' is already renamed to '{renamed[old]}'")
+    return renamed
+
+
+def _report(result: "ConversionResult", *, console: "Console", out: Path, dry_run: bool) -> None:
+    console.print(_box_table(result.ledger))
+    console.print(_image_table(result.ledger))
+    count = len(result.dataset.records)
+    names = ", ".join(result.dataset.label_map) or "none"
+    verb = "Would write" if dry_run else "Wrote"
+    console.print(
+        f"{verb} {count} images to {out} (read as {result.format.title}; classes: {names}).",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    if not dry_run:
+        line = (
+            f"What was changed or left out is in {out / 'ledger.json'}.\nNext: lucency split {out}"
+        )
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _box_table(ledger: "Ledger") -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    from lucency.annotations.ledger import Outcome
+
+    reasons = sorted(ledger.dropped_by_reason())
+    table = Table(title="Boxes by label in the source", title_justify="left")
+    table.add_column("label")
+    for heading in ("in", "written", "of these clipped", "merged", *reasons):
+        table.add_column(str(heading), justify="right")
+    by_label = ledger.dropped_by_label()
+    labels = sorted({label for label, _ in ledger.outcomes})
+    for label in labels:
+        counts = {outcome: ledger.outcomes[label, outcome] for outcome in Outcome}
+        written = counts[Outcome.WRITTEN] + counts[Outcome.CLIPPED]
+        row = [sum(counts.values()), written, counts[Outcome.CLIPPED], counts[Outcome.MERGED]]
+        row += [by_label[label, reason] for reason in reasons]
+        table.add_row(escape(label or "(none)"), *map(str, row))
+    totals, dropped = ledger.totals(), ledger.dropped_by_reason()
+    row = [totals[key] for key in ("in", "written", "clipped", "merged")]
+    row += [dropped[reason] for reason in reasons]
+    table.add_section()
+    table.add_row("total", *map(str, row))
+    return table
+
+
+def _image_table(ledger: "Ledger") -> "Table":
+    from rich.table import Table
+
+    from lucency.annotations.findings import Status
+
+    table = Table(title="Images", title_justify="left")
+    left_out = ledger.left_out_by_reason()
+    row = []
+    for status in Status:
+        table.add_column(status.value, justify="right")
+        row.append(ledger.images[status])
+    for reason, count in sorted(left_out.items()):
+        table.add_column(f"left out: {reason}", justify="right")
+        row.append(count)
+    table.add_row(*map(str, row))
+    return table

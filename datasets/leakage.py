@@ -1,0 +1,65 @@
+"""The check that training and evaluation run first: no patient and no image in two splits."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from lucency.annotations.findings import Status
+from lucency.annotations.records import SPLITS, Dataset, ImageRecord
+from lucency.configs.errors import DatasetError, LeakageError
+from lucency.datasets.placement import JOURNAL
+
+_NAMED = 3
+
+
+def check_leakage(dataset: Dataset) -> None:
+    """Refuse a set that is not split, or in which test figures would be too good.
+
+    Images of unknown status are not used and not looked at.
+
+    Raises
+    ------
+    DatasetError
+        An image has no split, or a split of the set was interrupted.
+    LeakageError
+        A patient stands in two splits, or identical images do.
+
+    """
+    if (dataset.root / JOURNAL).exists():
+        raise DatasetError(
+            f"{dataset.root}: splitting was interrupted; run `lucency split {dataset.root}` again"
+        )
+    used = [record for record in dataset.records if record.status is not Status.UNKNOWN]
+    unsplit = sum(record.split not in SPLITS for record in used)
+    if unsplit:
+        raise DatasetError(
+            f"{dataset.root}: {unsplit} of {len(used)} images are in no split; "
+            f"run `lucency split {dataset.root}`"
+        )
+    patients = _in_two_splits((record.patient_id, record) for record in used)
+    if patients:
+        _refuse(dataset, [f"patient '{name}' in {where}" for name, where in patients])
+    digests = _in_two_splits((record.sha256, record) for record in used)
+    if digests:
+        names = {record.sha256: record.image.name for record in reversed(used)}
+        _refuse(dataset, [f"identical images of {names[key]} in {where}" for key, where in digests])
+
+
+def _in_two_splits(pairs: Iterable[tuple[str, ImageRecord]]) -> list[tuple[str, str]]:
+    """Each key that stands in several splits, with the names of these."""
+    splits: dict[str, set[str]] = defaultdict(set)
+    for key, record in pairs:
+        if key:
+            splits[key].add(record.split)
+    return [
+        (key, " and ".join(split for split in SPLITS if split in found))
+        for key, found in splits.items()
+        if len(found) > 1
+    ]
+
+
+def _refuse(dataset: Dataset, leaks: list[str]) -> None:
+    more = f"; and {len(leaks) - _NAMED} more" if len(leaks) > _NAMED else ""
+    raise LeakageError(
+        f"{dataset.root}: {'; '.join(leaks[:_NAMED])}{more}; "
+        f"run `lucency split {dataset.root}` again"
+    )

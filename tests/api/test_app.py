@@ -1,0 +1,295 @@
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import lucency.api.app as app_module
+from lucency.api.pipeline import Pipeline
+from lucency.configs.bundle import RESEARCH_USE, Bundle
+from lucency.configs.errors import BundleError
+
+Png = Callable[..., bytes]
+
+
+def check_error(answer: Any, status: int, code: str) -> str:
+    """The answer has the one form of errors; returns its sentence."""
+    assert answer.status_code == status, answer.text
+    body = answer.json()
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"code", "message"}
+    assert body["error"]["code"] == code
+    message = body["error"]["message"]
+    assert message
+    assert "\n" not in message
+    return str(message)
+
+
+def test_answer_has_boxes_probabilities_and_thresholds(client: Any, png: Png) -> None:
+    answer = client.analyze(png())
+    assert answer.status_code == 200, answer.text
+    report = answer.json()
+    assert report["image"]["width"] == report["image"]["height"] == 64
+    assert report["image"]["kind"] == "png"
+    best, second = report["findings"]
+    assert best["box"] == {"x1": 8.0, "y1": 8.0, "x2": 24.0, "y2": 24.0}
+    assert best["box_normalised"] == {"x1": 0.125, "y1": 0.125, "x2": 0.375, "y2": 0.375}
+    assert best["label"] == "fracture"
+    assert best["probabilities"] == pytest.approx({"fracture": 0.9, "lesion": 0.1})
+    assert best["score"] == best["probabilities"]["fracture"]
+    assert second["label"] == "lesion"
+    assert second["model"] == "stand-in-detector"
+    (whole,) = report["classifications"]
+    assert whole["probabilities"] == {"tb": 0.75}
+    assert whole["verdicts"] == {"tb": True}
+    assert report["operating_point"] == "balanced"
+    assert [each["thresholds"] for each in report["thresholds"]] == [
+        {"fracture": 0.5, "lesion": 0.5},
+        {"tb": 0.5},
+    ]
+    assert [len(model["digest"]) for model in report["models"]] == [64, 64]
+    assert set(report["timings_ms"]["models"]) == {"stand-in-detector", "stand-in-classifier"}
+    assert report["notice"] == RESEARCH_USE
+
+
+@pytest.mark.parametrize(
+    ("params", "labels"),
+    [
+        ({}, ["fracture", "lesion"]),
+        ({"operating_point": "screening"}, ["fracture", "lesion", "fracture"]),
+        ({"operating_point": "specific"}, ["lesion"]),
+        ({"conf": 0.7}, ["fracture"]),
+        ({"conf": 0.0}, ["fracture", "lesion", "fracture"]),
+        ({"conf": 1.0}, []),
+        ({"max_detections": 1}, ["fracture"]),
+        ({"operating_point": "specific", "max_detections": 1}, ["lesion"]),
+    ],
+    ids=str,
+)
+def test_parameters_choose_findings(
+    client: Any, png: Png, params: dict[str, Any], labels: list[str]
+) -> None:
+    report = client.analyze(png(), **params).json()
+    assert [found["label"] for found in report["findings"]] == labels
+
+
+def test_conf_is_for_boxes_and_leaves_verdicts_at_their_operating_point(
+    client: Any, png: Png
+) -> None:
+    report = client.analyze(png(), conf=0.8).json()
+    detector, classifier = report["thresholds"]
+    assert detector["operating_point"] is None
+    assert detector["thresholds"] == {"fracture": 0.8, "lesion": 0.8}
+    assert classifier["operating_point"] == "balanced"
+    assert report["operating_point"] is None
+    assert report["classifications"][0]["verdicts"] == {"tb": True}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+def test_image_formats(client: Any, png: Png, kind: str) -> None:
+    report = client.analyze(png(96, 48, kind=kind)).json()
+    assert report["image"]["kind"] == kind.lower()
+    assert (report["image"]["width"], report["image"]["height"]) == (96, 48)
+
+
+@pytest.mark.parametrize(
+    ("params", "part"),
+    [
+        ({"conf": "1.5"}, "conf"),
+        ({"conf": "-0.1"}, "conf"),
+        ({"conf": "nan"}, "conf"),
+        ({"conf": "high"}, "conf"),
+        ({"max_detections": "0"}, "max_detections"),
+        ({"max_detections": "301"}, "max_detections"),
+        ({"threshold": "0.5"}, "no such parameter"),
+        ({"conf": "2", "max_detections": "0"}, "; max_detections"),
+    ],
+    ids=str,
+)
+def test_wrong_parameters(client: Any, png: Png, params: dict[str, str], part: str) -> None:
+    assert part in check_error(client.analyze(png(), **params), 422, "invalid_request")
+
+
+def test_unknown_operating_point_names_the_known_ones(client: Any, png: Png) -> None:
+    answer = client.analyze(png(), operating_point="strict")
+    message = check_error(answer, 422, "unknown_operating_point")
+    assert "strict" in message
+    assert "screening, balanced, specific" in message
+
+
+def test_empty_file(client: Any) -> None:
+    check_error(client.analyze(b""), 400, "empty_file")
+
+
+def test_text_as_image(client: Any) -> None:
+    check_error(client.analyze(b"Dear colleague,\n", name="letter.png"), 415, "not_an_image")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_truncated_image(client: Any, png: Png, kind: str) -> None:
+    data = png(256, 256, kind=kind)
+    check_error(client.analyze(data[: len(data) // 2]), 422, "unreadable_image")
+
+
+def test_dicom_without_anything_in_it(client: Any) -> None:
+    check_error(client.analyze(bytes(128) + b"DICM"), 422, "unreadable_image")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"files": {"image": b"x"}},
+        {"data": {"file": "CANARY"}},
+        {"content": b"CANARY", "headers": {"Content-Type": "application/json"}},
+        {"content": b"CANARY", "headers": {"Content-Type": "image/png"}},
+    ],
+    ids=["no-body", "other-field", "text-field", "json", "bare-image"],
+)
+def test_no_file(client: Any, given: dict[str, Any]) -> None:
+    answer = client.request("POST", "/v1/analyze", **given)
+    message = check_error(answer, 422, "invalid_request")
+    assert "file" in message
+    assert "CANARY" not in message
+
+
+def test_two_files(client: Any, png: Png) -> None:
+    files = [("file", png()), ("file", png())]
+    answer = client.request("POST", "/v1/analyze", files=files)
+    assert "one image" in check_error(answer, 422, "invalid_request")
+
+
+def test_broken_multipart(client: Any) -> None:
+    headers = {"Content-Type": "multipart/form-data"}
+    answer = client.request("POST", "/v1/analyze", content=b"--x", headers=headers)
+    check_error(answer, 400, "invalid_body")
+
+
+def test_unknown_path_and_method(client: Any) -> None:
+    check_error(client.get("/v2/analyze"), 404, "not_found")
+    check_error(client.get("/v1/analyze"), 405, "method_not_allowed")
+
+
+def test_file_names_appear_nowhere(
+    client: Any, png: Png, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("DEBUG", logger="lucency")
+    answers = [
+        client.analyze(png(), name="CANARY^PATIENT.png"),
+        client.analyze(png()[:80], name="CANARY^PATIENT.png"),
+        client.analyze(b"text", name="CANARY^PATIENT.png"),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 422, 415]
+    output = capfd.readouterr()
+    everything = "".join([*(a.text for a in answers), caplog.text, output.out, output.err])
+    assert "CANARY" not in everything
+
+
+def test_eight_requests_at_once_answer_as_one_by_one(client: Any, png: Png) -> None:
+    images = [png(64, 64), png(100, 50), png(50, 100), png(333, 222)]
+    alone = [without_times(client.analyze(image)) for image in images]
+    together = [without_times(answer) for answer in client.analyze_all(images * 2)]
+    assert together == alone * 2
+    assert len({report["id"] for report in alone}) == 4
+
+
+def without_times(answer: Any) -> dict[str, Any]:
+    report = answer.json()
+    del report["timings_ms"]
+    return dict(report)
+
+
+def test_models_tell_their_manifest(client: Any) -> None:
+    detector, classifier = client.get("/v1/models").json()["models"]
+    assert detector["class_names"] == ["fracture", "lesion"]
+    assert detector["operating_points"]["specific"]["fracture"] == 0.95
+    assert classifier["task"] == "classification"
+    assert classifier["intended_use"] == RESEARCH_USE
+
+
+def test_not_ready_until_the_models_are_loaded(
+    run_service: Callable[..., Any],
+    detector_bundle: Bundle,
+    png: Png,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate = threading.Event()
+
+    def slow(bundles: Any, *, threads: int) -> Pipeline:
+        gate.wait(20)
+        return Pipeline(bundles, threads=threads)
+
+    monkeypatch.setattr(app_module, "Pipeline", slow)
+    with run_service(detector_bundle) as service:
+        try:
+            assert service.get("/healthz").json() == {"status": "alive"}
+            for answer in (
+                service.get("/readyz"),
+                service.get("/v1/models"),
+                service.analyze(png()),
+            ):
+                check_error(answer, 503, "not_ready")
+                assert answer.headers["retry-after"] == "2"
+        finally:
+            gate.set()
+        service.wait_until_ready()
+        assert service.get("/readyz").json() == {"status": "ready"}
+        assert service.analyze(png()).status_code == 200
+
+
+def test_a_model_that_cannot_be_opened_is_reported(
+    run_service: Callable[..., Any], detector_bundle: Bundle
+) -> None:
+    failed = threading.Event()
+    errors: list[Exception] = []
+
+    def note(error: Exception) -> None:
+        errors.append(error)
+        failed.set()
+
+    broken = Bundle(detector_bundle.path, detector_bundle.manifest, b"no model")
+    with run_service(broken, on_failure=note) as service:
+        assert failed.wait(20)
+        check_error(service.get("/readyz"), 503, "not_ready")
+    assert isinstance(errors[0], BundleError)
+
+
+def test_unforeseen_errors_keep_the_form_and_their_message_to_themselves(
+    client: Any, png: Png, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = "CANARY^PATIENT"
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError(patient)
+
+    monkeypatch.setattr(Pipeline, "analyze", fail)
+    answer = client.analyze(png())
+    check_error(answer, 500, "internal")
+    assert "RuntimeError at" in caplog.text
+    assert "CANARY" not in caplog.text + answer.text
+
+
+def test_openapi_documents_errors_and_an_example(client: Any) -> None:
+    description = client.get("/openapi.json").json()
+    responses = description["paths"]["/v1/analyze"]["post"]["responses"]
+    assert {"200", "400", "413", "415", "422", "503"} == set(responses)
+    assert responses["200"]["content"]["application/json"]["example"]["findings"]
+    refused = responses["415"]["content"]["application/json"]
+    assert refused["example"]["error"]["code"] == "not_an_image"
+    assert refused["schema"]["$ref"].endswith("/ErrorAnswer")
+    assert "HTTPValidationError" not in json.dumps(description)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_pages_that_load_from_elsewhere_are_off(client: Any, path: str) -> None:
+    check_error(client.get(path), 404, "not_found")
+
+
+def test_page_loads_nothing_from_elsewhere(client: Any) -> None:
+    page = client.get("/")
+    assert page.status_code == 200
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    assert RESEARCH_USE in page.text

@@ -1,0 +1,130 @@
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lucency.api.pipeline as pipeline_module
+from lucency.api.pipeline import Pipeline, load_bundles
+from lucency.configs.bundle import Bundle
+from lucency.configs.errors import BundleError, ConfigError, ImageError
+
+Png = Callable[..., bytes]
+
+
+@pytest.fixture(scope="module")
+def pipeline(detector_bundle: Bundle, classifier_bundle: Bundle) -> Pipeline:
+    return Pipeline([detector_bundle, classifier_bundle])
+
+
+def test_same_image_and_parameters_give_the_same_report(pipeline: Pipeline, png: Png) -> None:
+    first = pipeline.analyze(png(), name="a").report
+    second = pipeline.analyze(png(), name="b").report
+    assert first.model_dump(exclude={"timings_ms"}) == second.model_dump(exclude={"timings_ms"})
+    assert first.image.sha256 == hashlib.sha256(png()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"conf": 0.4}, {"operating_point": "screening"}, {"max_detections": 5}],
+    ids=str,
+)
+def test_other_parameters_give_another_id(
+    pipeline: Pipeline, png: Png, parameters: dict[str, Any]
+) -> None:
+    plain = pipeline.analyze(png(), name="a").report.id
+    assert pipeline.analyze(png(), name="a", **parameters).report.id != plain
+
+
+def test_naming_the_default_point_changes_nothing(pipeline: Pipeline, png: Png) -> None:
+    plain = pipeline.analyze(png(), name="a").report
+    named = pipeline.analyze(png(), name="a", operating_point="balanced").report
+    assert named.id == plain.id
+
+
+def test_boxes_are_in_pixels_of_the_stored_image(pipeline: Pipeline, png: Png) -> None:
+    """128 × 64 pixels are fitted into 64 × 32: every length doubles on the way back."""
+    report = pipeline.analyze(png(128, 64), name="a").report
+    box = report.findings[0].box
+    assert (box.x1, box.x2) == (16.0, 48.0)
+    normalised = report.findings[0].box_normalised
+    assert normalised.x2 == pytest.approx(48 / 128)
+    assert normalised.y2 == pytest.approx(box.y2 / 64)
+
+
+def test_score_equal_to_the_threshold_is_kept(pipeline: Pipeline, png: Png) -> None:
+    exact = float(np.float32(0.9))
+    kept = pipeline.analyze(png(), name="a", conf=exact).report.findings
+    assert [found.score for found in kept] == [exact]
+    above = float(np.nextafter(exact, 1.0))
+    assert pipeline.analyze(png(), name="a", conf=above).report.findings == ()
+
+
+def test_thresholds_hold_for_each_class(pipeline: Pipeline, png: Png) -> None:
+    """At `specific` the better fracture (0.9) misses its 0.95, the lesion (0.6) has its 0.55."""
+    (found,) = pipeline.analyze(png(), name="a", operating_point="specific").report.findings
+    assert found.label == "lesion"
+
+
+def test_classifier_alone_finds_no_boxes(classifier_bundle: Bundle, png: Png) -> None:
+    report = Pipeline([classifier_bundle]).analyze(png(), name="a").report
+    assert report.findings == ()
+    assert report.classifications[0].verdicts == {"tb": True}
+
+
+@pytest.mark.parametrize("conf", [-0.1, 1.1, float("nan")])
+def test_conf_must_be_a_probability(pipeline: Pipeline, png: Png, conf: float) -> None:
+    with pytest.raises(ConfigError, match="conf"):
+        pipeline.analyze(png(), name="a", conf=conf)
+
+
+def test_errors_carry_the_name(pipeline: Pipeline) -> None:
+    with pytest.raises(ImageError, match="^a.png: "):
+        pipeline.analyze(b"no image", name="a.png")
+
+
+def test_two_bundles_of_one_name(detector_bundle: Bundle) -> None:
+    with pytest.raises(BundleError, match="is named 'stand-in-detector'"):
+        Pipeline([detector_bundle, detector_bundle])
+
+
+def test_no_bundle() -> None:
+    with pytest.raises(BundleError, match="at least one"):
+        Pipeline([])
+
+
+def test_bundles_are_found_by_folder(detector_bundle: Bundle) -> None:
+    (bundle,) = load_bundles([str(detector_bundle.path)])
+    assert bundle == detector_bundle
+
+
+def test_bundles_are_found_by_shipped_name(
+    detector_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline_module, "_shipped_folder", lambda _: tmp_path)
+    monkeypatch.setattr(pipeline_module, "MODEL_PACKAGES", ("lucency.detection",))
+    shutil.copytree(detector_bundle.path, tmp_path / "shipped")
+    (bundle,) = load_bundles([])
+    assert bundle.path == tmp_path / "shipped"
+    with pytest.raises(BundleError, match=r"absent: no such bundle.*one of: shipped"):
+        load_bundles(["absent"])
+
+
+def test_none_shipped_and_none_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline_module, "_shipped_folder", lambda _: tmp_path)
+    with pytest.raises(BundleError, match="--bundle"):
+        load_bundles([])
+
+
+def test_flipped_byte_is_refused(detector_bundle: Bundle, tmp_path: Path) -> None:
+    shutil.copytree(detector_bundle.path, tmp_path / "altered")
+    model = tmp_path / "altered" / "model.onnx"
+    data = bytearray(model.read_bytes())
+    data[len(data) // 2] ^= 1
+    model.write_bytes(data)
+    with pytest.raises(BundleError, match="has been altered") as caught:
+        load_bundles([str(tmp_path / "altered")])
+    assert "\n" not in str(caught.value)
