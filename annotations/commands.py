@@ -96,13 +96,9 @@ def _report(result: "ConversionResult", *, console: "Console", out: Path, dry_ru
     console.print(_image_table(result.ledger))
     count = len(result.dataset.records)
     names = ", ".join(result.dataset.label_map) or "none"
-    verb = "Would write" if dry_run else "Wrote"
-    console.print(
-        f"{verb} {count} images to {out} (read as {result.format.title}; classes: {names}).",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    done = f"{'Would write' if dry_run else 'Wrote'} {count} image{'s' * (count != 1)} to {out}"
+    line = f"{done} (read as {result.format.title}; classes: {names})."
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
     if not dry_run:
         line = (
             f"What was changed or left out is in {out / 'ledger.json'}.\nNext: lucency split {out}"

@@ -26,7 +26,8 @@ _KEPT_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm"})
 def plan_dataset(images: Sequence[AssembledImage], root: Path, *, label_map: LabelMap) -> Dataset:
     """The table of the set as it will stand in ``root``, in the order of ``images``."""
     names = _file_names(images)
-    records = tuple(_record(entry, name) for entry, name in zip(images, names, strict=True))
+    labels = sorted({label for entry in images for label in entry.labels})
+    records = tuple(_record(entry, name, labels) for entry, name in zip(images, names, strict=True))
     return Dataset(root, label_map, records)
 
 
@@ -59,7 +60,7 @@ def write_dataset(
         atomic.write_text(partial / LEDGER_JSON, text + "\n")
 
 
-def _record(entry: AssembledImage, name: str) -> ImageRecord:
+def _record(entry: AssembledImage, name: str, labels: Sequence[str]) -> ImageRecord:
     unknown = entry.status is Status.UNKNOWN
     split = UNSPLIT if unknown else entry.split or UNSPLIT
     width, height = entry.image.size_wh
@@ -72,8 +73,12 @@ def _record(entry: AssembledImage, name: str) -> ImageRecord:
         height=height,
         sha256=entry.image.sha256,
         source=entry.source,
-        extra={_column(name): str(int(value)) for name, value in entry.labels.items()},
+        extra={_column(label): _truth(entry.labels.get(label)) for label in labels},
     )
+
+
+def _truth(value: bool | None) -> str:
+    return "" if value is None else str(int(value))
 
 
 def _column(label: str) -> str:

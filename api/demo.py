@@ -18,7 +18,8 @@ from lucency.configs.schema import find_config, read_config
 from lucency.datasets.display import display
 from lucency.datasets.phantom_files import write_labelme
 from lucency.datasets.phantoms import make_chests, make_limbs
-from lucency.datasets.split import apply_split
+from lucency.datasets.placement import apply_split
+from lucency.datasets.split import split_dataset
 from lucency.detection.detector import open_detector
 from lucency.detection.recipe import DetectionConfig
 
@@ -71,7 +72,7 @@ def run_demo(
     with _step(console, "Converting to YOLO data sets, splitting by patient"):
         for region, folder in (("limbs", limbs), ("chests", chests)):
             convert(out / "annotated" / region, folder)
-            apply_split(folder, seed=seed)
+            apply_split(split_dataset(read_dataset(folder), seed=seed))
     detector = _detector(out, limbs, console, overrides=detector_overrides)
     classifier = _classifier(out, chests, console, overrides=classifier_overrides)
     with _step(console, "Analysing one test image with both bundles"):
@@ -130,6 +131,25 @@ def _detector(
         "detector precision (balanced)": _text(chosen.precision),
         "detector recall (balanced)": _text(chosen.recall),
     }
+
+
+def _classifier(
+    out: Path, dataset: Path, console: Console, *, overrides: tuple[str, ...]
+) -> dict[str, str]:
+    from lucency.classification.commands import measure_classifier, training_progress
+    from lucency.classification.export import export
+    from lucency.classification.recipe import ClassificationConfig
+    from lucency.classification.train import train
+
+    config = read_config(ClassificationConfig, find_config("demo_classifier"), overrides=overrides)
+    run, bundle = out / "runs" / "classifier", out / "bundles" / "classifier"
+    console.print("Training a classifier on chests", style="bold")
+    with training_progress(config.name) as (_, on_progress):
+        train(config, dataset, run, progress=on_progress)
+    with _step(console, "Exporting the classifier, comparing ONNX with torch"):
+        export(run, dataset, bundle)
+    console.print("Measuring the classifier on the test split", style="bold")
+    return measure_classifier(bundle, dataset, out / "reports" / "classifier", split="test")
 
 
 def _analyse(out: Path, dataset: Path) -> tuple[Path, Path]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -70,16 +71,17 @@ def predict_files(
 
 def print_table(outcomes: Sequence[Outcome]) -> None:
     """Print one row a file, and each error as a line of its own on stderr."""
-    table = Table(box=None, caption=RESEARCH_USE, caption_justify="left")
+    marked = any(outcome.report and outcome.report.classifications for outcome in outcomes)
+    legend = "* at or above the threshold. " if marked else ""
+    table = Table(box=None, caption=legend + RESEARCH_USE, caption_justify="left")
     for column in ("file", "findings", "best", "whole image", "ms"):
         table.add_column(column, justify="right" if column in ("findings", "ms") else "left")
     for outcome in outcomes:
         table.add_row(*_row(outcome))
     Console().print(table)
-    errors = Console(stderr=True)
     for outcome in outcomes:
         if outcome.error:
-            errors.print(f"error: {outcome.error}", style="red", markup=False, highlight=False)
+            typer.echo(f"error: {outcome.error}", err=True)
 
 
 def _analyze_all(

@@ -21,8 +21,7 @@ from lucency.detection.detector import MAX_DETECTIONS
 # The page is one file with its script and style inside; it talks to this service alone.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "img-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 router = APIRouter()
 

@@ -64,6 +64,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        # At once, so that a second process that wants the port is refused from now on.
+        listening.listen()
     except OSError as error:
         listening.close()
         raise ConfigError(

@@ -134,9 +134,8 @@ def _tube(bone: Bone, sight: Sight, lesion: Fracture | LyticLesion | None) -> _T
     ]
     widths = np.stack(smooth[:3]) * bone.radius
     if isinstance(lesion, LyticLesion) and lesion.blown > 0:
-        widths *= 1 + lesion.blown * np.exp(
-            -(((along - lesion.at) * length / (lesion.radius * lesion.stretch)) ** 2)
-        )
+        off = (along - lesion.at) * length / (lesion.radius * lesion.stretch)
+        widths *= 1 + lesion.blown * np.exp(-2 * off**2)
     cap = bone.cap * bone.radius / length
     inside = np.clip((cap - np.minimum(along, 1 - along)) / cap, 0, 1)
     widths *= np.sqrt(1 - inside**2) + 1e-4
@@ -268,4 +267,7 @@ def _hollowed(
     if lesion.rim:
         shell = np.exp(-(((distance - 1.04) / 0.10) ** 2))
         changed = changed + np.where(inside, np.float32(lesion.rim) * shell * lesion.radius, 0)
-    return changed, inside & (distance < (1.15 if lesion.rim else 1.0))
+    site = distance < (1.15 if lesion.rim else 1.0)
+    if lesion.blown:
+        site |= np.abs(du) < 0.9 * lesion.radius  # where the bone is clearly widened
+    return changed, inside & site

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from lucency.annotations.findings import Status
 from lucency.annotations.records import (
     DATA_YAML,
     DATASET_CSV,
@@ -21,6 +22,7 @@ from lucency.annotations.records import (
     data_yaml,
     dataset_csv,
 )
+from lucency.annotations.writing import UNKNOWN_FOLDER
 from lucency.configs import atomic
 from lucency.configs.errors import DatasetError
 
@@ -81,7 +83,8 @@ def _placed(dataset: Dataset) -> tuple[ImageRecord, ...]:
     placed = []
     for record in dataset.records:
         below = record.image.parts[2:] or record.image.parts[1:]
-        image = PurePosixPath("images", record.split, *below)
+        unknown = record.status is Status.UNKNOWN
+        image = PurePosixPath("images", UNKNOWN_FOLDER if unknown else record.split, *below)
         if image != record.image:
             if _stem(image) in taken or _occupied(dataset.root, image):
                 image = image.with_stem(f"{image.stem}_{record.sha256[:12]}")

@@ -23,7 +23,7 @@ from lucency.annotations.findings import Status
 from lucency.annotations.records import Dataset, ImageRecord, read_dataset, write_tables
 from lucency.configs import atomic
 from lucency.configs.display import DisplaySpec
-from lucency.configs.errors import ConfigError, DatasetError, ImageError
+from lucency.configs.errors import DatasetError, ImageError
 from lucency.datasets.display import display
 from lucency.datasets.radiographs import read_radiograph
 

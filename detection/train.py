@@ -210,7 +210,7 @@ def _callbacks(
     on_progress: Callable[[TrainingProgress], None] | None,
 ) -> dict[str, Callable[[Any], None]]:
     """The hooks into Ultralytics' trainer: threads, progress, and a checkpoint safe to resume."""
-    position = {"batch": 0}
+    position = {"batch": 0, "validated": 0}
 
     def use_all_cores(trainer: Any) -> None:
         import torch
@@ -220,13 +220,17 @@ def _callbacks(
             torch.set_num_threads(os.cpu_count() or 1)
 
     def epoch_started(trainer: Any) -> None:
-        position["batch"] = 0
+        position.update(batch=0, validated=0)
 
     def batch_ended(trainer: Any) -> None:
         position["batch"] += 1
         notify(trainer, {})
 
     def epoch_ended(trainer: Any) -> None:
+        # Ultralytics calls this once more after the last epoch, for the best checkpoint.
+        if position["validated"]:
+            return
+        position["validated"] = 1
         notify(trainer, {name: float(value) for name, value in trainer.metrics.items()})
 
     def notify(trainer: Any, metrics: dict[str, float]) -> None:

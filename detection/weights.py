@@ -5,6 +5,7 @@ the header, so no pickle is needed to hand a model on.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,12 +103,32 @@ def _unpack(bundle_path: Path, target: Path) -> Path:
         header = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     names = {int(key): value for key, value in json.loads(header["names"]).items()}
-    model = DetectionModel(json.loads(header["architecture"]), nc=len(names), verbose=False)
+    # A fine-tuned head keeps the width of the head it started from, which Ultralytics derives
+    # from the number of classes: build it that wide, then narrow its last layer.
+    width = next(
+        tensor.shape[1]
+        for name, tensor in tensors.items()
+        if re.fullmatch(r"model\.\d+\.cv3\.0\.2\.weight", name)
+    )
+    model = DetectionModel(json.loads(header["architecture"]), nc=width, verbose=False)
+    _set_classes(model, len(names))
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     model.names, model.task = names, "detect"
     target.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"model": model.half(), "epoch": -1, "train_args": {"task": "detect"}}, target)
     return target
+
+
+def _set_classes(model: Any, count: int) -> None:
+    """Give every classification branch of an Ultralytics model ``count`` outputs."""
+    import torch
+
+    head = model.model[-1]
+    for branches in (head.cv3, getattr(head, "one2one_cv3", None)):
+        for branch in branches or ():
+            branch[-1] = torch.nn.Conv2d(branch[-1].in_channels, count, 1)
+    head.nc, head.no = count, count + head.reg_max * 4
+    model.nc = model.yaml["nc"] = count
 
 
 def _fetch(name: str, folder: Path) -> Path:

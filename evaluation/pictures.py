@@ -4,6 +4,7 @@ Colours are told apart by the colour-blind as well (after Okabe and Ito 2008, br
 films), and misses are dashed.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,8 +20,8 @@ from lucency.evaluation.matching import DEFAULT_IOU, match_image
 Rgb = tuple[int, int, int]
 INK: Rgb = (12, 14, 18)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
-# The height of a capital letter at font scale 1, in pixels.
-FONT_HEIGHT_PX = 22.0
+# At font scale 1, in pixels: the height of a capital letter, and how far a "y" hangs below it.
+CAPITAL_PX, DESCENT_PX = 22.0, 8.0
 
 
 class BoxKind(StrEnum):
@@ -242,19 +243,19 @@ def _label(
     """Dark letters on a plate of the box's colour: above the box, else below, else inside."""
     height, width = canvas.shape[:2]
     scale = max(0.4, max(width, height) / 950)
-    pad = max(2, round(5 * scale))
+    pad, rim = max(2, round(5 * scale)), max(1, round(2 * scale))
     text_width, thickness = _measured(text, scale)
     if text_width + 2 * pad > width:
         scale *= max(width - 2 * pad, 1) / text_width
         text_width, thickness = _measured(text, scale)
-    text_height = max(1, round(FONT_HEIGHT_PX * scale))
-    plate_width, plate_height = text_width + 2 * pad, text_height + 2 * pad
+    capital, descent = math.ceil(CAPITAL_PX * scale), math.ceil(DESCENT_PX * scale)
+    plate_width, plate_height = text_width + 2 * pad, capital + descent + 2 * rim
     x = min(max(corners[0] - line_px, 0), max(width - plate_width, 0))
     above, below = corners[1] - line_px - plate_height, corners[3] + line_px + 1
     y = above if above >= 0 else below if below + plate_height <= height else max(corners[1], 0)
     y = min(y, max(height - plate_height, 0))
     cv2.rectangle(canvas, (x, y), (x + plate_width - 1, y + plate_height - 1), colour, cv2.FILLED)
-    baseline = (x + pad, y + pad + text_height)
+    baseline = (x + pad, y + rim + capital)
     cv2.putText(canvas, text, baseline, FONT, scale, INK, thickness, cv2.LINE_AA)
 
 

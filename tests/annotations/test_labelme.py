@@ -199,9 +199,7 @@ def test_in_a_folder_a_broken_file_does_not_hide_the_others(tmp_path: Path) -> N
         ("v7.9.1/IMG0000019.json", 2, 0),
     ],
 )
-def test_files_that_labelme_wrote(
-    lucency_data: Path, name: str, boxes: int, dropped: int
-) -> None:
+def test_files_that_labelme_wrote(lucency_data: Path, name: str, boxes: int, dropped: int) -> None:
     path = lucency_data / "formats/labelme" / name
     ledger = Ledger(path.parent)
     (annotation,) = labelme.read(path, ledger)

@@ -81,9 +81,7 @@ def test_an_unsplit_set_says_so() -> None:
     ],
     ids=["column", "number", "status"],
 )
-def test_a_broken_table_is_one_clear_line(
-    tmp_path: Path, old: str, new: str, message: str
-) -> None:
+def test_a_broken_table_is_one_clear_line(tmp_path: Path, old: str, new: str, message: str) -> None:
     small_set(tmp_path)
     table = tmp_path / "dataset.csv"
     table.write_text(table.read_text().replace(old, new))

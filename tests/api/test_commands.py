@@ -18,7 +18,7 @@ import pytest
 import typer
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 from typer.testing import CliRunner, Result
 
 from lucency.api.commands import predict, serve
@@ -97,10 +97,9 @@ def test_predict_draws_pictures(tmp_path: Path, bundles: list[str], png: Png) ->
     ("arguments", "error", "part"),
     [
         (["--operating-point", "strict"], ConfigError, "none named 'strict'"),
-        (["--conf", "nan"], ConfigError, "conf"),
         (["--bundle", "absent"], BundleError, "absent: no such bundle"),
     ],
-    ids=str,
+    ids=["operating-point", "bundle"],
 )
 def test_predict_refuses_wrong_values(
     bundles: list[str],
@@ -114,6 +113,15 @@ def test_predict_refuses_wrong_values(
     assert part in str(result.exception)
 
 
+def test_predict_refuses_a_conf_that_is_no_probability(
+    tmp_path: Path, bundles: list[str], images: tuple[Path, ...]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    result = run(predict, images[0], *bundles, "--conf", "2", "--json", out)
+    assert result.exit_code == 2
+    assert not out.exists()
+
+
 def test_predict_never_overwrites_pictures(
     tmp_path: Path, bundles: list[str], images: tuple[Path, ...]
 ) -> None:
@@ -124,7 +132,7 @@ def test_predict_never_overwrites_pictures(
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104 (refused)
 def test_serve_refuses_addresses_others_can_reach(bundles: list[str], host: str) -> None:
     result = run(serve, *bundles, "--host", host)
     assert isinstance(result.exception, ConfigError)
@@ -134,13 +142,13 @@ def test_serve_refuses_addresses_others_can_reach(bundles: list[str], host: str)
 @contextmanager
 def served(log: Path, *arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     """A real service in a process of its own, on a free port; yields it and its address."""
-    start = "import typer; from lucency.api.commands import serve; typer.run(serve)"
+    start = "from lucency.api.cli import main; main()"
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("LUCENCY_")
     }
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-c", start, "--port", "0", *arguments],
+            [sys.executable, "-c", start, "serve", "--port", "0", *arguments],
             stderr=stderr,
             stdout=stderr,
             env=environment,
@@ -167,6 +175,8 @@ def dicom_with_names(path: Path) -> Path:
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
+    dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
     dataset.PatientName = dataset.PatientID = "CANARY"
     dataset.Rows = dataset.Columns = 64
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
@@ -219,6 +229,11 @@ def test_address_in_use_and_altered_bundle_stop_the_start(
         assert "cannot listen" in str(result.exception)
     shutil.copytree(detector_bundle.path, tmp_path / "altered")
     (tmp_path / "altered" / "model.onnx").write_bytes(b"x" + detector_bundle.model[1:])
-    result = run(serve, "--bundle", tmp_path / "altered", "--port", 0)
-    assert isinstance(result.exception, BundleError)
-    assert "has been altered" in str(result.exception)
+    start = "from lucency.api.cli import main; main()"
+    command = [sys.executable, "-c", start, "serve", "--port", "0", "--bundle"]
+    ended = subprocess.run(
+        [*command, str(tmp_path / "altered")], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "model.onnx: has been altered" in ended.stderr

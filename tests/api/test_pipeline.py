@@ -82,7 +82,7 @@ def test_conf_must_be_a_probability(pipeline: Pipeline, png: Png, conf: float) -
 
 
 def test_errors_carry_the_name(pipeline: Pipeline) -> None:
-    with pytest.raises(ImageError, match="^a.png: "):
+    with pytest.raises(ImageError, match=r"^a\.png: "):
         pipeline.analyze(b"no image", name="a.png")
 
 

@@ -155,8 +155,7 @@ def test_nothing_changes_far_from_the_boxes_of_chests_and_lytic_lesions(pairs):
     for phantom, healthy in pairs:
         if phantom.labels.get("fracture"):
             continue
-        change = np.abs(phantom.pixels.astype(float) - healthy.pixels)
-        away = np.ones(change.shape, bool)
+        away = (phantom.pixels < 4095) & (healthy.pixels < 4095)
         for finding in phantom.findings:
             box = finding.box
             # Widened bone and the detail filter reach a little beyond what a reader would box.
@@ -164,7 +163,10 @@ def test_nothing_changes_far_from_the_boxes_of_chests_and_lytic_lesions(pairs):
                 max(int(box.y1) - 12, 0) : int(box.y2) + 12,
                 max(int(box.x1) - 12, 0) : int(box.x2) + 12,
             ] = False
-        assert np.percentile(change[away], 99) < 60
+        # The automatic range follows the densest parts, so compare up to brightness and contrast.
+        one, two = phantom.pixels[away].astype(float), healthy.pixels[away].astype(float)
+        line = np.polyval(np.polyfit(two, one, 1), two)
+        assert np.percentile(np.abs(one - line), 99) < 20
 
 
 @pytest.mark.parametrize(

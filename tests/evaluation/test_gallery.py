@@ -1,0 +1,69 @@
+"""The gallery: every case once, sorted, and only the shown images read."""
+
+import numpy as np
+import pytest
+
+from lucency.evaluation.boxes import ImagePredictions, ImageTruth
+from lucency.evaluation.gallery import detection_gallery, find_cases
+from lucency.evaluation.pictures import BoxKind
+
+NAMES = ("fracture",)
+POINT = {"fracture": 0.5}
+BOX, SMALL, AWAY = [0.0, 0, 30, 30], [60.0, 60, 65, 65], [70.0, 0, 90, 20]
+
+
+def found(image, boxes, scores):
+    corners = np.array(boxes).reshape(-1, 4)
+    ids = np.zeros(len(scores), np.int64)
+    return ImagePredictions(image, corners, np.array(scores, np.float64), ids)
+
+
+@pytest.fixture
+def measured():
+    def truth(image, boxes):
+        corners = np.array(boxes).reshape(-1, 4)
+        return ImageTruth(image, (100, 100), corners, np.zeros(len(boxes), np.int64))
+
+    truths = [truth("a", [BOX, SMALL]), truth("b", [BOX]), truth("c", []), truth("quiet", [])]
+    predictions = [
+        found("a", [BOX, AWAY], [0.9, 0.6]),
+        found("b", [BOX], [0.4]),
+        found("c", [AWAY], [0.8]),
+    ]
+    return truths, predictions
+
+
+def test_cases_are_sorted_with_the_first_to_look_at_first(measured):
+    cases = find_cases(*measured, POINT, class_names=NAMES)
+    by_kind = {kind: [c.image for c in cases if c.kind is kind] for kind in BoxKind}
+    assert by_kind[BoxKind.HIT] == ["a"]
+    assert by_kind[BoxKind.MISS] == ["b", "a"]
+    assert by_kind[BoxKind.FALSE_ALARM] == ["c", "a"]
+    assert next(c for c in cases if c.kind is BoxKind.HIT).caption == "a: fracture 0.90, IoU 1.00"
+    assert "9.0% of the image" in next(c for c in cases if c.kind is BoxKind.MISS).caption
+
+
+def test_sections_show_the_first_and_read_each_image_once(measured):
+    read = []
+
+    def read_image(name):
+        read.append(name)
+        return np.full((100, 100), 80, np.uint8)
+
+    misses, false_alarms, hits = detection_gallery(
+        *measured, POINT, class_names=NAMES, read_image=read_image, most=1
+    )
+    assert [len(section.items) for section in (misses, false_alarms, hits)] == [1, 1, 1]
+    assert "1 of 2 shown" in misses.caption
+    assert hits.items[0].image.startswith(b"\xff\xd8\xff")
+    assert {entry.text for entry in misses.legend} >= {"missed finding", "false alarm"}
+    assert sorted(read) == ["a", "b", "c"]
+
+
+def test_nothing_to_show():
+    def read_image(name):
+        raise AssertionError(f"{name} was read")
+
+    sections = detection_gallery([], [], POINT, class_names=NAMES, read_image=read_image)
+    assert [section.title for section in sections] == ["Misses", "False alarms", "Hits"]
+    assert all(not section.items and not section.legend for section in sections)
