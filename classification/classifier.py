@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from lucency.configs.bundle import Bundle, BundleManifest, load_bundle
 from lucency.configs.errors import BundleError
 from lucency.configs.session import open_session
-from lucency.datasets.model_input import model_input
 from lucency.datasets.display import display
+from lucency.datasets.model_input import model_input
 from lucency.datasets.radiographs import Radiograph
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ class Classifier:
     def classify_image(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """As `classify`, for a grey 8-bit image (h, w) made with the manifest's display."""
         size, channels = self.manifest.input_size, self.manifest.input_channels
-        return run_session(self._session, model_input(image, size=size, channels=channels)[None])[0]
+        inputs = model_input(image, size=size, channels=channels)[None]
+        probabilities: NDArray[np.float32] = run_session(self._session, inputs)[0]
+        return probabilities
 
 
 def open_classifier(path: Path) -> Classifier:

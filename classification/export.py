@@ -1,7 +1,7 @@
 """From a training run to a bundle: ONNX, the parity gate, operating points and the model card."""
 
 import datetime
-import io
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lucency.annotations.records import read_dataset
+from lucency.classification.batches import split_batches
 from lucency.classification.classifier import INPUT, OUTPUT, Classifier
 from lucency.classification.evaluate import DEFAULT_POINT, choose_points, figures, predict_split
 from lucency.classification.model_card import model_card
@@ -25,7 +26,7 @@ from lucency.classification.run_folder import (
     read_run_config,
 )
 from lucency.classification.targets import labelled_split
-from lucency.classification.train import predict_logits, split_batches
+from lucency.classification.train import predict_logits
 from lucency.configs.bundle import (
     MODEL,
     MODEL_CARD,
@@ -128,23 +129,24 @@ def export_onnx(network: StagedNetwork, config: ClassificationConfig) -> bytes:
     import onnx
 
     example = torch.zeros(1, config.channels, config.input_size, config.input_size)
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        path = Path(folder) / MODEL
         # The exporter that PyTorch prefers needs onnxscript; this one gives the same graph.
         for message in ("You are using the legacy TorchScript", "The feature will be removed"):
             warnings.filterwarnings("ignore", message, category=DeprecationWarning)
         torch.onnx.export(
             _Probabilities(network).eval(),
             (example,),
-            buffer,
+            path,
             dynamo=False,
             opset_version=_OPSET,
             input_names=[INPUT],
             output_names=[OUTPUT],
             dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
         )
-    onnx.checker.check_model(buffer.getvalue(), full_check=True)
-    return buffer.getvalue()
+        data = path.read_bytes()
+    onnx.checker.check_model(data, full_check=True)
+    return data
 
 
 def _gate(found: NDArray[np.float64], expected: NDArray[np.float32], *, where: str) -> float:

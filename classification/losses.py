@@ -1,12 +1,25 @@
 """Losses over independent yes-or-no labels, some of which may be unknown."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lucency.classification.recipe import ClassificationConfig
+
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def build_loss(config: ClassificationConfig) -> Loss:
+    """The loss that a recipe asks for, of logits and targets (N, C)."""
+    smoothing = config.label_smoothing
+    if config.loss == "bce":
+        return partial(masked_bce, smoothing=smoothing)
+    return partial(
+        masked_focal, alpha=config.focal_alpha, gamma=config.focal_gamma, smoothing=smoothing
+    )
 
 
 def masked_bce(logits: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> Tensor:

@@ -116,7 +116,9 @@ def data_digest(dataset_dir: Path) -> str:
     try:
         return hashlib.sha256((dataset_dir / DATASET_CSV).read_bytes()).hexdigest()
     except OSError as error:
-        raise ConfigError(f"{dataset_dir / DATASET_CSV}: cannot be read: {error.strerror}") from None
+        raise ConfigError(
+            f"{dataset_dir / DATASET_CSV}: cannot be read: {error.strerror}"
+        ) from None
 
 
 def library_versions(names: tuple[str, ...]) -> dict[str, str]:

@@ -1,12 +1,14 @@
 """The labelled images of one split: what a classifier learns from and is judged by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lucency.annotations.findings import Status
 from lucency.annotations.records import DATASET_CSV, Dataset, ImageRecord
 from lucency.configs.errors import DatasetError
+from lucency.datasets.leakage import check_leakage
 
 
 @dataclass(frozen=True)
@@ -87,3 +89,26 @@ def _require_both_values(split: LabelledSplit, *, where: str) -> None:
                 f"{where}: split '{split.name}' has {int(truth.sum())} images with {label} and "
                 f"{int((~truth).sum())} without; it needs both: split the set again or add images"
             )
+
+
+def check_split_leakage(dataset: Dataset, *, labels: tuple[str, ...]) -> None:
+    """Refuse a set in which a patient, or one image twice, stands in two splits.
+
+    An image whose findings nobody marked counts as well if one of ``labels`` is known of it,
+    since a classifier learns from that.
+
+    Raises
+    ------
+    DatasetError
+        An image has no split.
+    LeakageError
+        A patient stands in two splits, or identical images do.
+
+    """
+    records = tuple(
+        replace(record, status=Status.NEGATIVE)
+        if any(record.label(label) is not None for label in labels)
+        else record
+        for record in dataset.records
+    )
+    check_leakage(replace(dataset, records=records))

@@ -5,39 +5,37 @@ killed and resumed ends with the same weights as one that was not.
 """
 
 import math
-import pickle
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from lucency.annotations.records import Dataset, read_dataset
-from lucency.classification.losses import Loss, masked_bce, masked_focal
+from lucency.annotations.records import read_dataset
+from lucency.classification.batches import Batches, render, split_batches, training_batches
+from lucency.classification.checkpoint import checkpoint_bytes, read_checkpoint, state_bytes
+from lucency.classification.losses import build_loss, masked_bce
 from lucency.classification.networks import StagedNetwork, build_network, freeze_stages
 from lucency.classification.recipe import ClassificationConfig
 from lucency.classification.run_folder import BEST, LAST, EpochResult, start_run, write_history
-from lucency.classification.targets import LabelledSplit, labelled_split
-from lucency.classification.weights import checkpoint_bytes, load_initial_weights, state_bytes
+from lucency.classification.targets import LabelledSplit, check_split_leakage, labelled_split
+from lucency.classification.weights import load_initial_weights
 from lucency.configs import atomic
 from lucency.configs.errors import ConfigError
-from lucency.datasets.leakage import check_leakage
-from lucency.datasets.prepare import prepare
-from lucency.datasets.torch_data import RadiographSet
 from lucency.evaluation.roc import classification_metrics
 
-Batches = torch.utils.data.DataLoader[tuple[Tensor, Tensor]]
 FIRST_CYCLE_EPOCHS = 10
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: after ``batch`` of ``batches``; ``result`` once an epoch is over."""
+    """Where a run stands: after ``batch`` of ``batches``; ``result`` once an epoch is over.
+
+    Epoch 0 is the rendering of the images, counted in ``batch``.
+    """
 
     epoch: int
     epochs: int
@@ -89,7 +87,7 @@ def train(
 
     """
     dataset = read_dataset(dataset_dir)
-    check_leakage(dataset)
+    check_split_leakage(dataset, labels=config.labels)
     train_split = labelled_split(dataset, split="train", labels=config.labels)
     val_split = labelled_split(dataset, split="val", labels=config.labels)
     start_run(config, dataset_dir=dataset_dir, run_dir=run_dir, resume=resume)
@@ -99,13 +97,14 @@ def train(
         torch.manual_seed(config.seed)
         network = build_network(
             config.network, classes=len(config.labels), channels=config.channels
-        ).to(device, memory_format=torch.channels_last)
-        checkpoint = _read_checkpoint(run_dir / LAST) if resume else None
+        )
+        network.to(device).to(memory_format=torch.channels_last)
+        checkpoint = read_checkpoint(run_dir / LAST) if resume else None
         if checkpoint is None:
             load_initial_weights(network, name=config.network, weights=config.weights)
-        prepared = prepare(dataset, config.display)
-        train_batches = _training_batches(prepared, train_split, config)
-        val_batches = split_batches(prepared, val_split, config)
+        rendered = render(dataset, config, progress=_rendering(config, progress))
+        train_batches = training_batches(dataset, train_split, config, rendered=rendered)
+        val_batches = split_batches(dataset, val_split, config, rendered=rendered)
         run = _Run(config, run_dir, device, train_batches, val_batches, val_split, progress)
         history = run.go_on(network, checkpoint)
     best = max(history, key=_rank)
@@ -179,12 +178,12 @@ class _Run:
 
     def _steps(self, state: _State, epoch: int) -> Iterator[float]:
         """One pass over the training data; yields the loss of every batch."""
-        loss_of = _loss(self.config)
+        loss_of = build_loss(self.config)
         parameters = [p for p in state.network.parameters() if p.requires_grad]
         for batch, (images, targets) in enumerate(self.train_batches, start=1):
-            images = images.to(self.device, memory_format=torch.channels_last)
+            inputs = images.to(self.device, memory_format=torch.channels_last)
             with torch.autocast(self.device.type, torch.float16, enabled=self._mixed):
-                logits = state.network(images)
+                logits = state.network(inputs)
             loss = loss_of(logits.float(), targets.to(self.device))
             state.optimiser.zero_grad(set_to_none=True)
             state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
@@ -256,12 +255,6 @@ class _Run:
             self.progress(Progress(epoch, total, batch, len(self.train_batches), result))
 
 
-def split_batches(prepared: Dataset, split: LabelledSplit, config: ClassificationConfig) -> Batches:
-    """The images of ``split`` in its order, without augmentation."""
-    images = _radiographs(prepared, split, config, training=False)
-    return torch.utils.data.DataLoader(images, config.batch, num_workers=config.workers)
-
-
 def predict_logits(
     network: StagedNetwork, batches: Batches, *, device: torch.device
 ) -> NDArray[np.float32]:
@@ -275,49 +268,12 @@ def predict_logits(
     return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
 
 
-def balanced_weights(targets: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How often to draw each image (N,), so that both values of each label are seen alike.
-
-    ``targets`` (N, L) as in `LabelledSplit`. With several labels an image's weight is the mean
-    over those known of it.
-    """
-    weights = np.full(targets.shape, np.nan)
-    for value in (0.0, 1.0):
-        counts = (targets == value).sum(axis=0, keepdims=True)
-        weights = np.where(targets == value, 1.0 / np.maximum(counts, 1), weights)
-    return np.asarray(np.nanmean(weights, axis=1))
-
-
-def _training_batches(
-    prepared: Dataset, split: LabelledSplit, config: ClassificationConfig
-) -> Batches:
-    images = _radiographs(prepared, split, config, training=True)
-    count = len(split)
-    if config.sampler == "weighted":
-        weights = balanced_weights(split.targets).tolist()
-        sampler: torch.utils.data.Sampler[int] = torch.utils.data.WeightedRandomSampler(
-            weights, count
-        )
-    else:
-        sampler = torch.utils.data.RandomSampler(images)
-    batch = min(config.batch, count)
-    # BatchNorm cannot learn from a last batch of one; what is left over is drawn another time.
-    return torch.utils.data.DataLoader(
-        images, batch, sampler=sampler, num_workers=config.workers, drop_last=True
-    )
-
-
-def _radiographs(
-    prepared: Dataset, split: LabelledSplit, config: ClassificationConfig, *, training: bool
-) -> RadiographSet:
-    by_source = {record.image.with_suffix(""): record for record in prepared.records}
-    return RadiographSet(
-        [prepared.image_path(by_source[record.image.with_suffix("")]) for record in split.records],
-        split.targets,
-        size=config.input_size,
-        channels=config.channels,
-        augment=config.augment if training else None,
-    )
+def _rendering(
+    config: ClassificationConfig, progress: Callable[[Progress], None] | None
+) -> Callable[[int, int], None] | None:
+    if progress is None:
+        return None
+    return lambda done, total: progress(Progress(0, config.total_epochs, done, total))
 
 
 def _schedule(
@@ -332,15 +288,6 @@ def _schedule(
     return torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimiser, T_0=first, T_mult=2)
 
 
-def _loss(config: ClassificationConfig) -> Loss:
-    smoothing = config.label_smoothing
-    if config.loss == "bce":
-        return partial(masked_bce, smoothing=smoothing)
-    return partial(
-        masked_focal, alpha=config.focal_alpha, gamma=config.focal_gamma, smoothing=smoothing
-    )
-
-
 def _rank(result: EpochResult) -> tuple[float, float]:
     """What makes an epoch better: the AUC, and among equals the lower loss."""
     return result.val_auc, -result.val_loss
@@ -352,14 +299,3 @@ def _out_of_patience(history: list[EpochResult], config: ClassificationConfig) -
         return False
     best = max(history, key=_rank)
     return len(history) - max(best.epoch, config.head_epochs) >= config.patience
-
-
-def _read_checkpoint(path: Path) -> dict[str, object] | None:
-    """The last complete epoch, or None where a run was killed during its first."""
-    if not path.is_file():
-        return None
-    try:
-        values: dict[str, object] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError):
-        raise ConfigError(f"{path}: cannot be read; train again in a new folder") from None
-    return values

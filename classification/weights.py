@@ -1,6 +1,5 @@
 """What a network starts from: ImageNet, a file, a bundle, or random numbers."""
 
-import io
 import re
 from pathlib import Path
 
@@ -110,10 +109,9 @@ def _load(network: StagedNetwork, state: dict[str, Tensor], *, where: str) -> No
     found: dict[str, Tensor] = {}
     for old_name, value in state.items():
         name = _OLD_NAME.sub(r"\1\2.", old_name.removeprefix("module."))
-        if name == stem:
-            value = _for_channels(value, channels=own[stem].shape[1])
-        if name in own and own[name].shape == value.shape:
-            found[name] = value
+        fitted = _for_channels(value, channels=own[stem].shape[1]) if name == stem else value
+        if name in own and own[name].shape == fitted.shape:
+            found[name] = fitted
     missing = [name for name in own if name.startswith("features.") and name not in found]
     # Files from before PyTorch 0.4.1 do not count BatchNorm's batches; nothing depends on it.
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
@@ -142,18 +140,3 @@ def _for_channels(stem: Tensor, *, channels: int) -> Tensor:
         return stem
     total = stem.sum(dim=1, keepdim=True)
     return total if channels == 1 else total.repeat(1, channels, 1, 1) / channels
-
-
-def state_bytes(network: nn.Module) -> bytes:
-    """The network's weights as a safetensors file."""
-    import safetensors.torch
-
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    return bytes(safetensors.torch.save(state))
-
-
-def checkpoint_bytes(values: dict[str, object]) -> bytes:
-    """A PyTorch checkpoint as bytes, to be written atomically."""
-    buffer = io.BytesIO()
-    torch.save(values, buffer)
-    return buffer.getvalue()

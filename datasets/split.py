@@ -1,10 +1,7 @@
 """Splitting a set into train, val and test by patient, with like shares of every class.
 
-Iterative stratification after Sechidis, Tsoumakas and Vlahavas, "On the stratification of
-multi-label data" (ECML PKDD 2011), over groups of images that must stay together. There is no
-random generator: the order in which groups are placed comes from a hash of the seed and of what
-identifies them, so neither file order nor file names decide, and a larger set is split much as
-the smaller one was.
+There is no random generator: the order in which groups are placed comes from a hash of the seed
+and of what identifies them, so neither file order nor file names decide.
 """
 
 import hashlib
@@ -19,6 +16,7 @@ from lucency.annotations.findings import Status
 from lucency.annotations.records import SPLITS, UNSPLIT, Dataset, ImageRecord
 from lucency.configs.errors import ConfigError, DatasetError, LeakageError
 from lucency.datasets.patients import file_name, read_rows
+from lucency.datasets.stratify import IMAGES, stratify
 
 RATIOS = (0.70, 0.15, 0.15)
 _HEADINGS = frozenset(
@@ -32,7 +30,7 @@ class _Group:
     """Images that must stay together: of one patient, or identical to one of theirs.
 
     ``strata`` counts its images by what is balanced: ``class fracture``, ``negative``,
-    ``label tb``. ``split`` is set where the caller fixed it.
+    ``label tb``, and all of them. ``split`` is set where the caller fixed it.
     """
 
     order: str
@@ -70,7 +68,9 @@ def split_dataset(
     known = [record for record in dataset.records if record.status is not Status.UNKNOWN]
     groups = _groups(dataset, known, fixed, seed=seed)
     splits = {id(group): group.split for group in groups if group.split}
-    splits |= _stratify([group for group in groups if not group.split], shares)
+    free = [group for group in groups if not group.split]
+    placed = stratify([group.strata for group in free], shares)
+    splits |= {id(group): split for group, split in zip(free, placed, strict=True)}
     _fill_empty_splits(groups, splits, shares)
     of_image = {record.image: splits[id(group)] for group in groups for record in group.records}
     records = tuple(
@@ -220,31 +220,7 @@ def _image_level_labels(records: Sequence[ImageRecord]) -> list[str]:
 
 def _strata(dataset: Dataset, record: ImageRecord, labels: Sequence[str]) -> set[str]:
     strata = {f"class {finding.label}" for finding in dataset.findings(record)} or {"negative"}
-    return strata | {f"label {name}" for name in labels if record.label(name)}
-
-
-def _stratify(groups: Sequence[_Group], shares: Mapping[str, float]) -> dict[int, str]:
-    """Place the groups, rarest stratum first, each where most of that stratum is still wanted."""
-    splits: dict[int, str] = {}
-    total = sum((Counter(group.strata) for group in groups), Counter())
-    wanted = {split: {s: n * share for s, n in total.items()} for split, share in shares.items()}
-    images = sum(len(group.records) for group in groups)
-    room = {split: images * share for split, share in shares.items()}
-    waiting = list(groups)
-    while waiting:
-        left = sum((Counter(group.strata) for group in waiting), Counter())
-        rarest = min(left, key=lambda stratum: (left[stratum], stratum))
-        members = [group for group in waiting if group.strata[rarest]]
-        waiting = [group for group in waiting if not group.strata[rarest]]
-        # Large groups first: the small ones then even out what those left.
-        for group in sorted(members, key=lambda g: (-g.strata[rarest], -len(g.records), g.order)):
-            # Rounded, so that sums of fractions in another order never decide.
-            split = max(shares, key=lambda s: (round(wanted[s][rarest], 6), round(room[s], 6)))
-            splits[id(group)] = split
-            room[split] -= len(group.records)
-            for stratum, count in group.strata.items():
-                wanted[split][stratum] -= count
-    return splits
+    return strata | {IMAGES} | {f"label {name}" for name in labels if record.label(name)}
 
 
 def _fill_empty_splits(

@@ -69,11 +69,12 @@ def test_specific_without_a_hit_among_few_false_alarms_has_the_highest_precision
 
 
 def test_a_perfect_detector_keeps_the_points_in_order():
-    right = [0.9, 0.8, 0.7]
+    """18 of 20 findings would do for screening, and 0.1 would for specific: both are drawn in."""
+    right = np.linspace(0.99, 0.8, 20).tolist()
     points = choose_detection_points(*image_set(right, [0.1]), class_names=ONE)
+    assert points.balanced["fracture"] == pytest.approx((0.8 + 0.1) / 2)
     assert points.screening == points.balanced
-    assert points.balanced["fracture"] == pytest.approx((0.7 + 0.1) / 2)
-    assert points.specific["fracture"] == points.balanced["fracture"]
+    assert points.specific == points.balanced
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_thresholds_stay_inside_and_separate_neighbours(score):
     assert 0.0 < threshold < 1.0
     if score > 0.1:
         kept = precision_recall_at(truths, predictions, {"fracture": threshold}, class_names=ONE)
-        assert kept.overall.tp == 1
+        assert (kept.overall.tp, kept.overall.fp) == (1, 0)
 
 
 def test_classification_points_by_their_definitions():
