@@ -11,23 +11,8 @@ HEAVY = {"torch", "torchvision", "ultralytics", "albumentations"}
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted(path for folder in ORDER for path in (ROOT / folder).glob("*.py"))
 
-# What the service runs on: everything api/ reaches but for the commands that train.
-TRAINING = {
-    "datasets/torch_data.py",
-    "detection/augment.py",
-    "detection/export.py",
-    "detection/offline_ultralytics.py",
-    "detection/progress.py",
-    "detection/recipe.py",
-    "detection/train.py",
-    "detection/weights.py",
-    "datasets/augment.py",
-    "classification/export.py",
-    "classification/losses.py",
-    "classification/networks.py",
-    "classification/train.py",
-    "classification/weights.py",
-}
+# What the base install runs: the service, `predict`, and the evaluation of both tasks.
+RUNTIME = ["api/server.py", "api/predict.py", "detection/report.py", "classification/report.py"]
 
 
 def imported(path: Path, *, top_level: bool = False) -> set[str]:
@@ -65,17 +50,43 @@ def test_annotations_stay_light(path: Path) -> None:
     assert not found & {"numpy", "torch", "cv2", "pydicom", "pydantic", "PIL"}
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in SOURCES if name_of(path) not in TRAINING], ids=name_of
-)
-def test_running_a_model_needs_no_torch(path: Path) -> None:
-    found = {name.split(".")[0] for name in imported(path)}
-    assert not found & HEAVY
+def reached(path: Path) -> set[Path]:
+    """The file and all files of the project that it imports, directly or through others."""
+    found, waiting = set(), [path]
+    while waiting:
+        current = waiting.pop()
+        found.add(current)
+        for name in imported(current):
+            module = ROOT.joinpath(*name.split(".")[1:]).with_suffix(".py")
+            if name.startswith("lucency.") and module.is_file() and module not in found:
+                waiting.append(module)
+    return found
+
+
+@pytest.mark.parametrize("name", RUNTIME)
+def test_running_a_model_needs_no_torch(name: str) -> None:
+    for path in reached(ROOT / name):
+        heavy = {module.split(".")[0] for module in imported(path)} & HEAVY
+        assert not heavy, f"{name} reaches {name_of(path)}, which imports {heavy}"
+
+
+def test_the_search_for_imports_finds_them() -> None:
+    assert ROOT / "configs/session.py" in reached(ROOT / "api/server.py")
+    assert "torch" in imported(ROOT / "detection/export.py")
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("*/commands.py")), ids=name_of)
 def test_commands_import_nothing_heavy_at_the_top(path: Path) -> None:
-    allowed = {"__future__", "collections", "contextlib", "pathlib", "typing", "typer", "enum", "lucency"}
+    allowed = {
+        "__future__",
+        "collections",
+        "contextlib",
+        "pathlib",
+        "typing",
+        "typer",
+        "enum",
+        "lucency",
+    }
     found = imported(path, top_level=True)
     assert {name.split(".")[0] for name in found} <= allowed
     inside = {name for name in found if name.startswith("lucency.")}

@@ -39,8 +39,15 @@ def labelme_folder(folder: Path, *, points: list[list[float]] | None = None) -> 
     pixels = np.random.default_rng(0).integers(0, 255, (80, 100), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / "hand.jpg")
     shape = {"label": "fracture", "points": points or [[10, 10], [40, 30]]}
-    document = {"version": "5.0.1", "flags": {}, "shapes": [shape | {"shape_type": "rectangle"}],
-                "imagePath": "hand.jpg", "imageData": None, "imageHeight": 80, "imageWidth": 100}  # fmt: skip
+    document = {
+        "version": "5.0.1",
+        "flags": {},
+        "shapes": [shape | {"shape_type": "rectangle"}],
+        "imagePath": "hand.jpg",
+        "imageData": None,
+        "imageHeight": 80,
+        "imageWidth": 100,
+    }
     (folder / "hand.json").write_text(json.dumps(document), encoding="utf-8")
     return folder
 

@@ -108,7 +108,7 @@ def test_thresholds_stay_inside_and_separate_neighbours(score):
     truths, predictions = image_set([score], [below], negatives=9)
     threshold = choose_detection_points(truths, predictions, class_names=ONE).balanced["fracture"]
     assert 0.0 < threshold < 1.0
-    if score > 0.1:
+    if 0.1 < score < 1.0:
         kept = precision_recall_at(truths, predictions, {"fracture": threshold}, class_names=ONE)
         assert (kept.overall.tp, kept.overall.fp) == (1, 0)
 
