@@ -1,0 +1,146 @@
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from lucency.annotations.records import Dataset
+from lucency.classification.recipe import ClassificationConfig
+from lucency.classification.train import Progress, train
+from lucency.configs.errors import ConfigError, DatasetError
+
+pytestmark = pytest.mark.slow
+
+
+class KilledError(Exception):
+    """Stands for a run that ends in the middle of an epoch."""
+
+
+def kill_in(epoch: int) -> Callable[[Progress], None]:
+    def on_progress(state: Progress) -> None:
+        if state.epoch == epoch and state.result is None:
+            raise KilledError
+
+    return on_progress
+
+
+def weights(run: Path) -> dict[str, np.ndarray]:
+    return safetensors.numpy.load_file(run / "best.safetensors")
+
+
+def test_a_run_leaves_what_it_promises(trained: tuple[Path, Path]) -> None:
+    run = trained[1]
+    names = {path.name for path in run.iterdir()}
+    assert names == {
+        "config.yaml",
+        "environment.json",
+        "history.csv",
+        "best.safetensors",
+        "last.pt",
+    }
+    with (run / "history.csv").open() as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert all(0 <= float(row["val_auc"]) <= 1 for row in rows)
+
+
+@pytest.mark.parametrize("killed_in", [1, 2, 3])
+def test_a_killed_run_ends_as_an_uninterrupted_one(
+    trained: tuple[Path, Path],
+    make_config: Callable[..., ClassificationConfig],
+    tmp_path: Path,
+    killed_in: int,
+) -> None:
+    dataset, uninterrupted = trained
+    config = make_config(epochs=3)
+    with pytest.raises(KilledError):
+        train(config, dataset, tmp_path / "run", progress=kill_in(killed_in))
+    summary = train(config, dataset, tmp_path / "run", resume=True)
+    assert len(summary.history) == 3
+    expected, found = weights(uninterrupted), weights(tmp_path / "run")
+    assert all(np.array_equal(found[name], value) for name, value in expected.items())
+
+
+def test_a_run_killed_between_its_phases_resumes_alike(
+    trained: tuple[Path, Path], make_config: Callable[..., ClassificationConfig], tmp_path: Path
+) -> None:
+    dataset, earlier = trained
+    start = str(earlier / "best.safetensors")
+    config = make_config(weights=start, head_epochs=1, epochs=1, frozen_stages=3)
+    whole = train(config, dataset, tmp_path / "whole")
+    assert [row.phase for row in whole.history] == ["head", "fine-tune"]
+    with pytest.raises(KilledError):
+        train(config, dataset, tmp_path / "killed", progress=kill_in(2))
+    resumed = train(config, dataset, tmp_path / "killed", resume=True)
+    assert [row.val_loss for row in resumed.history] == [row.val_loss for row in whole.history]
+    frozen = "features.denseblock1.denselayer1.conv1.weight"
+    assert np.array_equal(weights(tmp_path / "whole")[frozen], weights(earlier)[frozen])
+
+
+def test_the_loss_falls_on_a_set_that_is_easy(
+    make_set: Callable[..., Dataset],
+    make_config: Callable[..., ClassificationConfig],
+    tmp_path: Path,
+) -> None:
+    make_set(tmp_path / "set")
+    still = dict.fromkeys(("rotation", "translate", "scale", "brightness", "contrast"), 0.0)
+    config = make_config(epochs=8, schedule="one_cycle", augment=still, label_smoothing=0.0)
+    history = train(config, tmp_path / "set", tmp_path / "run").history
+    assert history[-1].train_loss < 0.6 * history[0].train_loss
+
+
+def test_patience_ends_a_run(
+    trained: tuple[Path, Path], make_config: Callable[..., ClassificationConfig], tmp_path: Path
+) -> None:
+    # So small a rate changes nothing, so that no epoch after the first can be better for long.
+    config = make_config(epochs=30, patience=1, learning_rate=1e-12)
+    summary = train(config, trained[0], tmp_path / "run")
+    assert summary.stopped_early
+    assert len(summary.history) == summary.best_epoch + 1
+
+
+class TestRefusals:
+    def test_a_folder_in_use(
+        self, trained: tuple[Path, Path], make_config: Callable[..., ClassificationConfig]
+    ) -> None:
+        with pytest.raises(ConfigError, match="exists already; resume it"):
+            train(make_config(), trained[0], trained[1])
+
+    def test_another_configuration(
+        self, trained: tuple[Path, Path], make_config: Callable[..., ClassificationConfig]
+    ) -> None:
+        with pytest.raises(ConfigError, match="differs from the configuration given"):
+            train(make_config(epochs=9), trained[0], trained[1], resume=True)
+
+    def test_other_data(
+        self,
+        trained: tuple[Path, Path],
+        make_set: Callable[..., Dataset],
+        make_config: Callable[..., ClassificationConfig],
+        tmp_path: Path,
+    ) -> None:
+        make_set(tmp_path, counts=(6, 6, 6))
+        with pytest.raises(ConfigError, match="not the table that"):
+            train(make_config(epochs=3), tmp_path, trained[1], resume=True)
+
+    def test_nothing_to_resume(
+        self,
+        trained: tuple[Path, Path],
+        make_config: Callable[..., ClassificationConfig],
+        tmp_path: Path,
+    ) -> None:
+        with pytest.raises(ConfigError, match="is not the folder of a training run"):
+            train(make_config(), trained[0], tmp_path / "none", resume=True)
+
+    def test_validation_data_of_one_class(
+        self,
+        make_set: Callable[..., Dataset],
+        make_config: Callable[..., ClassificationConfig],
+        tmp_path: Path,
+    ) -> None:
+        make_set(tmp_path / "set", counts=(6, 1, 2))
+        with pytest.raises(DatasetError, match="split 'val' has 0 images with bright"):
+            train(make_config(), tmp_path / "set", tmp_path / "run")
+        assert not (tmp_path / "run").exists()
