@@ -182,14 +182,17 @@ class _Run:
         parameters = [p for p in state.network.parameters() if p.requires_grad]
         for batch, (images, targets) in enumerate(self.train_batches, start=1):
             inputs = images.to(self.device, memory_format=torch.channels_last)
-            with torch.autocast(self.device.type, torch.float16, enabled=self._mixed):
+            half = half_precision(self.device)
+            with torch.autocast(self.device.type, half, enabled=half is not None):
                 logits = state.network(inputs)
             loss = loss_of(logits.float(), targets.to(self.device))
             state.optimiser.zero_grad(set_to_none=True)
             state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             state.scaler.unscale_(state.optimiser)
-            torch.nn.utils.clip_grad_norm_(parameters, self.config.gradient_clip)
-            state.scaler.step(state.optimiser)
+            norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.gradient_clip)
+            # One image drawn for a whole batch has no variance for BatchNorm: such a step is void.
+            if torch.isfinite(norm):
+                state.scaler.step(state.optimiser)
             state.scaler.update()
             state.schedule.step()
             yield float(loss.detach())
@@ -220,7 +223,9 @@ class _Run:
         optimiser = torch.optim.AdamW(trained, lr=rate, weight_decay=config.weight_decay)
         epochs = config.head_epochs if in_head_phase else config.epochs
         schedule = _schedule(optimiser, config, epochs=epochs, steps=len(self.train_batches))
-        scaler = torch.amp.GradScaler(self.device.type, enabled=self._mixed)
+        # Only float16 needs its gradients scaled: bfloat16 has the exponent of float32.
+        scaled = half_precision(self.device) == torch.float16
+        scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
         return _State(network, optimiser, schedule, scaler, history)
 
     def _save(self, state: _State) -> None:
@@ -245,14 +250,25 @@ class _Run:
         state.scaler.load_state_dict(checkpoint["scaler"])  # type: ignore[arg-type]
         return state
 
-    @property
-    def _mixed(self) -> bool:
-        return self.device.type == "cuda"
-
     def _report(self, epoch: int, batch: int, result: EpochResult | None = None) -> None:
         if self.progress is not None:
             total = self.config.total_epochs
             self.progress(Progress(epoch, total, batch, len(self.train_batches), result))
+
+
+def half_precision(device: torch.device) -> torch.dtype | None:
+    """The shorter type that ``device`` multiplies faster, for mixed precision; None if none.
+
+    On a processor with bfloat16 instructions it halves the time of an epoch; on one without
+    them bfloat16 would be slower than float32.
+    """
+    if device.type == "cuda":
+        return torch.float16
+    # Added to PyTorch after the oldest version that is supported.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"):
+        return torch.bfloat16
+    return None
 
 
 def predict_logits(

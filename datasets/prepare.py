@@ -66,7 +66,9 @@ def prepare(
     source = replace(dataset, records=known)
     made_from = _digest(source)
     if _made_from(folder) == made_from:
-        return read_dataset(folder)
+        rendered = read_dataset(folder)
+        if all(rendered.image_path(record).is_file() for record in rendered.records):
+            return rendered
     _check_names(source)
     _remove(folder)
     with atomic.new_folder(folder) as partial_folder:

@@ -91,6 +91,19 @@ def test_the_loss_falls_on_a_set_that_is_easy(
     assert history[-1].train_loss < 0.6 * history[0].train_loss
 
 
+def test_a_batch_of_one_image_over_and_over_does_no_harm(
+    make_set: Callable[..., Dataset],
+    make_config: Callable[..., ClassificationConfig],
+    tmp_path: Path,
+) -> None:
+    make_set(tmp_path / "set", counts=(2, 4, 2))
+    still = dict.fromkeys(("rotation", "translate", "scale", "brightness", "contrast"), 0.0)
+    history = train(
+        make_config(epochs=4, augment=still), tmp_path / "set", tmp_path / "run"
+    ).history
+    assert all(np.isfinite(row.val_loss) for row in history)
+
+
 def test_patience_ends_a_run(
     trained: tuple[Path, Path], make_config: Callable[..., ClassificationConfig], tmp_path: Path
 ) -> None:
