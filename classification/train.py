@@ -19,6 +19,7 @@ from lucency.classification.batches import Batches, render, split_batches, train
 from lucency.classification.checkpoint import checkpoint_bytes, read_checkpoint, state_bytes
 from lucency.classification.losses import build_loss, masked_bce
 from lucency.classification.networks import StagedNetwork, build_network, freeze_stages
+from lucency.classification.optimisation import half_precision, learning_rates
 from lucency.classification.recipe import ClassificationConfig
 from lucency.classification.run_folder import BEST, LAST, EpochResult, start_run, write_history
 from lucency.classification.targets import LabelledSplit, check_split_leakage, labelled_split
@@ -26,8 +27,6 @@ from lucency.classification.weights import load_initial_weights
 from lucency.configs import atomic
 from lucency.configs.errors import ConfigError
 from lucency.evaluation.roc import classification_metrics
-
-FIRST_CYCLE_EPOCHS = 10
 
 
 @dataclass(frozen=True)
@@ -222,7 +221,7 @@ class _Run:
         trained = [p for p in network.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(trained, lr=rate, weight_decay=config.weight_decay)
         epochs = config.head_epochs if in_head_phase else config.epochs
-        schedule = _schedule(optimiser, config, epochs=epochs, steps=len(self.train_batches))
+        schedule = learning_rates(optimiser, config, epochs=epochs, steps=len(self.train_batches))
         # Only float16 needs its gradients scaled: bfloat16 has the exponent of float32.
         scaled = half_precision(self.device) == torch.float16
         scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
@@ -256,21 +255,6 @@ class _Run:
             self.progress(Progress(epoch, total, batch, len(self.train_batches), result))
 
 
-def half_precision(device: torch.device) -> torch.dtype | None:
-    """The shorter type that ``device`` multiplies faster, for mixed precision; None if none.
-
-    On a processor with bfloat16 instructions it halves the time of an epoch; on one without
-    them bfloat16 would be slower than float32.
-    """
-    if device.type == "cuda":
-        return torch.float16
-    # Added to PyTorch after the oldest version that is supported.
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"):
-        return torch.bfloat16
-    return None
-
-
 def predict_logits(
     network: StagedNetwork, batches: Batches, *, device: torch.device
 ) -> NDArray[np.float32]:
@@ -290,18 +274,6 @@ def _rendering(
     if progress is None:
         return None
     return lambda done, total: progress(Progress(0, config.total_epochs, done, total))
-
-
-def _schedule(
-    optimiser: torch.optim.Optimizer, config: ClassificationConfig, *, epochs: int, steps: int
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """The learning rate of each step of a phase."""
-    if config.schedule == "one_cycle":
-        rate = float(optimiser.param_groups[0]["lr"])
-        return torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * steps)
-    # SGDR (Loshchilov and Hutter, ICLR 2017): each cosine lasts twice as long as the one before.
-    first = min(FIRST_CYCLE_EPOCHS, epochs) * steps
-    return torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimiser, T_0=first, T_mult=2)
 
 
 def _rank(result: EpochResult) -> tuple[float, float]:
