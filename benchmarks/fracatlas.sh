@@ -12,31 +12,32 @@ mkdir -p "$out"
 
 step() { printf '\n== %s\n' "$*"; SECONDS=0; "$@"; printf '   %s s\n' "$SECONDS"; }
 
-[ -d "$out/set" ] || {
-  step lucency convert "$fracatlas/annotations/coco.json" "$out/set" \
+[ -d "$out/fracatlas" ] || {
+  step lucency convert "$fracatlas/annotations/coco.json" "$out/fracatlas" \
     --images "$fracatlas/images/Fractured" --negatives "$fracatlas/images/Non_fractured" \
     --allow unreadable-image
   # The official split lists positives only; the negatives are shared out 90 to 10.
-  step lucency split "$out/set" --ratios 90/10/0 \
+  step lucency split "$out/fracatlas" --ratios 90/10/0 \
     --assign "train=$fracatlas/split/train.csv" --assign "val=$fracatlas/split/valid.csv"
 }
 settings=(
   --set image_size=416 --set "weights=$data/weights/yolo11n_coco_8bit.pt"
   --set "epochs=$epochs" --set display.longest_side=512
+  --set 'data_source=FracAtlas (Abedeen et al., Scientific Data 2023), CC BY 4.0.'
   --set 'ultralytics={optimizer: AdamW, lr0: 0.001, nbs: 16, cos_lr: true}'
 )
 if [ -f "$out/run/weights/resume.pt" ]; then
-  step lucency train fracture "$out/set" "$out/run" "${settings[@]}" --resume
+  step lucency train fracture "$out/fracatlas" "$out/run" "${settings[@]}" --resume
 elif [ ! -d "$out/run" ]; then
-  step lucency train fracture "$out/set" "$out/run" "${settings[@]}"
+  step lucency train fracture "$out/fracatlas" "$out/run" "${settings[@]}"
 fi
-[ -d "$out/bundle" ] || step lucency export "$out/run" "$out/set" "$out/bundle"
-[ -d "$out/report" ] || step lucency evaluate "$out/bundle" "$out/set" "$out/report" --split val
+[ -d "$out/bundle" ] || step lucency export "$out/run" "$out/fracatlas" "$out/bundle"
+[ -d "$out/report" ] || step lucency evaluate "$out/bundle" "$out/fracatlas" "$out/report" --split val
 
 lucency serve --bundle "$out/bundle" --port 8765 &
 server=$!
 trap 'kill $server' EXIT
 until curl --silent --fail http://127.0.0.1:8765/readyz >/dev/null; do sleep 0.1; done
-image=$(find "$out/set/images/val" -name 'IMG*.jpg' | sort | head -n 1)
+image=$(find "$out/fracatlas/images/val" -name 'IMG*.jpg' | sort | sed -n 1p)
 curl --silent --show-error -F "file=@$image" \
   'http://127.0.0.1:8765/v1/analyze?operating_point=screening' | python3 -m json.tool

@@ -188,7 +188,8 @@ def _trial_bundle(
         training_data={
             "name": str(environment["dataset"]),
             "sha256": str(environment["dataset_sha256"]),
-            "weights": str(environment["weights"]),
+            "source": config.data_source,
+            "weights": Path(environment["weights"]).name,
             "weights_sha256": str(environment["weights_sha256"]),
         },
         libraries=library_versions(),

@@ -1,6 +1,7 @@
 """The model card that goes with a detector's bundle."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lucency.configs.bundle import RESEARCH_USE, BundleManifest
@@ -16,6 +17,7 @@ def model_card(
 ) -> str:
     """The card in Markdown: what the model is for, its data, recipe, figures and limits."""
     images = environment["images"]
+    source = f" {config.data_source}" if config.data_source else ""
     rows = "\n".join(
         _row(point, name, found) for point in found.points for name in found.ap.per_class
     )
@@ -35,7 +37,7 @@ def model_card(
 ## Data
 
 Trained on `{environment["dataset"]}`: {images["train"]} training, {images["val"]} validation and
-{images["test"]} test images, started from `{environment["weights"]}`.
+{images["test"]} test images, started from `{Path(environment["weights"]).name}`.{source}
 
 ## Recipe
 

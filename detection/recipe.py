@@ -52,4 +52,5 @@ class DetectionConfig(StrictModel):
     augment: AugmentConfig = AugmentConfig()
     ultralytics: dict[str, Any] = Field(default_factory=dict)
     licence: str = Field(default="AGPL-3.0-or-later", description="of the trained weights")
+    data_source: str = Field(default="", description="citation and licence of the training data")
     intended_use: str = "Research on anomaly detection in radiographs."

@@ -40,6 +40,8 @@ POINT_COLUMNS = (
     "false alarms",
     "false alarms an image",
 )
+# A terminal of 80 columns has room for these; the page and the JSON have all.
+TERMINAL_COLUMNS = ("operating point", "class", "threshold", "precision", "recall", "F1")
 
 
 def write_page(
@@ -101,9 +103,11 @@ def figures_table(found: DetectionFigures) -> "TerminalTable":
     )
     table = TerminalTable(caption=caption)
     for index, column in enumerate(POINT_COLUMNS):
-        table.add_column(column, justify="left" if index < 2 else "right")
+        if column in TERMINAL_COLUMNS:
+            table.add_column(column, justify="left" if index < 2 else "right")
     for row in _point_rows(found):
-        table.add_row(*(format_cell(cell) for cell in row))
+        cells = zip(POINT_COLUMNS, row, strict=True)
+        table.add_row(*(format_cell(cell) for column, cell in cells if column in TERMINAL_COLUMNS))
     return table
 
 
