@@ -20,6 +20,7 @@ def model_card(
     ``images`` counts the images of each split.
     """
     data = manifest.training_data
+    start = "random numbers" if config.weights == "none" else f"`{data['weights']}`"
     rows = "\n".join(_rows(found))
     intended = "" if manifest.intended_use == RESEARCH_USE else f"\n{manifest.intended_use}\n"
     return f"""# {manifest.name}
@@ -36,14 +37,12 @@ def model_card(
 ## Data
 
 Trained on `{data["name"]}` (`dataset.csv` {data["sha256"][:12]}…): {images["train"]} training,
-{images["val"]} validation and {images["test"]} test images. Started from `{data["weights"]}`.
+{images["val"]} validation and {images["test"]} test images. Started from {start}.
 
 ## Recipe
 
-{config.head_epochs} epochs of the head alone at {config.head_learning_rate:g}, then up to
-{config.epochs} with {config.frozen_stages} frozen stages at {config.learning_rate:g}
-({config.schedule}); batch {config.batch}, loss {config.loss}, label smoothing
-{config.label_smoothing:g}, {config.sampler} sampling, seed {config.seed}.
+{_phases(config)}; schedule {config.schedule}, batch {config.batch}, loss {config.loss}, label
+smoothing {config.label_smoothing:g}, {config.sampler} sampling, seed {config.seed}.
 Display: `{config.display.model_dump_json()}`. Augmentation:
 `{config.augment.model_dump_json()}`.
 
@@ -62,6 +61,16 @@ The model knows only images like those it was trained on, and may have learnt wh
 label by chance, such as the site that took the image. Its probabilities are not calibrated. It
 squeezes the image to a square, and it does not say where a finding is.
 """
+
+
+def _phases(config: ClassificationConfig) -> str:
+    tuned = f"up to {config.epochs} epochs at {config.learning_rate:g}"
+    if config.frozen_stages:
+        tuned += f", the first {config.frozen_stages} stages frozen"
+    if not config.head_epochs:
+        return tuned[0].upper() + tuned[1:]
+    head = f"{config.head_epochs} epochs of the head alone at {config.head_learning_rate:g}"
+    return f"{head}, then {tuned}"
 
 
 def _rows(found: ClassificationFigures) -> list[str]:

@@ -28,7 +28,14 @@ ENVIRONMENT = "environment.json"
 HISTORY = "history.csv"
 BEST = "best.safetensors"
 LAST = "last.pt"
-_LIBRARIES = ("torch", "torchvision", "albumentations", "opencv-python-headless", "numpy")
+_LIBRARIES = (
+    "lucency",
+    "torch",
+    "torchvision",
+    "albumentations",
+    "opencv-python-headless",
+    "numpy",
+)
 
 
 @dataclass(frozen=True)

@@ -192,8 +192,8 @@ class _Run:
             # One image drawn for a whole batch has no variance for BatchNorm: such a step is void.
             if torch.isfinite(norm):
                 state.scaler.step(state.optimiser)
+                state.schedule.step()
             state.scaler.update()
-            state.schedule.step()
             yield float(loss.detach())
             self._report(epoch, batch)
 
