@@ -23,8 +23,8 @@ from lucency.datasets.split import split_dataset
 from lucency.detection.detector import open_detector
 from lucency.detection.recipe import DetectionConfig
 
-LIMB_PATIENTS = 110
-CHEST_PATIENTS = 90
+LIMB_PATIENTS = 100
+CHEST_PATIENTS = 180
 IMAGE_SIZE = 320
 FALLBACK_WEIGHTS = "fracture"
 

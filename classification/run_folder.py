@@ -51,10 +51,10 @@ class EpochResult:
     seconds: float
 
 
-def start_run(
+def check_run(
     config: ClassificationConfig, *, dataset_dir: Path, run_dir: Path, resume: bool
 ) -> None:
-    """Write the configuration and the environment of a new run, or check those of an old one.
+    """Check that ``run_dir`` is free for a new run, or holds the run that is to be resumed.
 
     Raises
     ------
@@ -62,31 +62,34 @@ def start_run(
         A new run's folder is in use, or what is resumed had another configuration or data.
 
     """
-    digest = data_digest(dataset_dir)
     if not resume:
         if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
             raise ConfigError(
                 f"{run_dir}: exists already; resume it with --resume or name a new folder"
             )
-        environment = {
-            "dataset": dataset_dir.resolve().name,
-            "dataset_csv_sha256": digest,
-            "display_digest": config.display.digest(),
-            "python": platform.python_version(),
-            "libraries": library_versions(_LIBRARIES),
-        }
-        atomic.write_text(run_dir / ENVIRONMENT, json.dumps(environment, indent=2) + "\n")
-        atomic.write_text(run_dir / CONFIG, dump_yaml(config))
         return
     if read_run_config(run_dir) != config:
         raise ConfigError(
             f"{run_dir / CONFIG}: differs from the configuration given; resume with the same one"
         )
-    if read_environment(run_dir)["dataset_csv_sha256"] != digest:
+    if read_environment(run_dir)["dataset_csv_sha256"] != data_digest(dataset_dir):
         raise ConfigError(
             f"{dataset_dir / DATASET_CSV}: is not the table that {run_dir} was started with; "
             "train in a new folder"
         )
+
+
+def start_run(config: ClassificationConfig, *, dataset_dir: Path, run_dir: Path) -> None:
+    """Write the environment and the configuration of a new run."""
+    environment = {
+        "dataset": dataset_dir.resolve().name,
+        "dataset_csv_sha256": data_digest(dataset_dir),
+        "display_digest": config.display.digest(),
+        "python": platform.python_version(),
+        "libraries": library_versions(_LIBRARIES),
+    }
+    atomic.write_text(run_dir / ENVIRONMENT, json.dumps(environment, indent=2) + "\n")
+    atomic.write_text(run_dir / CONFIG, dump_yaml(config))
 
 
 def read_run_config(run_dir: Path) -> ClassificationConfig:

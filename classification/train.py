@@ -21,7 +21,14 @@ from lucency.classification.losses import build_loss, masked_bce
 from lucency.classification.networks import StagedNetwork, build_network, freeze_stages
 from lucency.classification.optimisation import half_precision, learning_rates
 from lucency.classification.recipe import ClassificationConfig
-from lucency.classification.run_folder import BEST, LAST, EpochResult, start_run, write_history
+from lucency.classification.run_folder import (
+    BEST,
+    LAST,
+    EpochResult,
+    check_run,
+    start_run,
+    write_history,
+)
 from lucency.classification.targets import LabelledSplit, check_split_leakage, labelled_split
 from lucency.classification.weights import load_initial_weights
 from lucency.configs import atomic
@@ -89,7 +96,7 @@ def train(
     check_split_leakage(dataset, labels=config.labels)
     train_split = labelled_split(dataset, split="train", labels=config.labels)
     val_split = labelled_split(dataset, split="val", labels=config.labels)
-    start_run(config, dataset_dir=dataset_dir, run_dir=run_dir, resume=resume)
+    check_run(config, dataset_dir=dataset_dir, run_dir=run_dir, resume=resume)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # The caller's random numbers are not ours to change.
     with torch.random.fork_rng():
@@ -105,7 +112,10 @@ def train(
         train_batches = training_batches(dataset, train_split, config, rendered=rendered)
         val_batches = split_batches(dataset, val_split, config, rendered=rendered)
         run = _Run(config, run_dir, device, train_batches, val_batches, val_split, progress)
-        history = run.go_on(network, checkpoint)
+        state = run.begin(network, checkpoint)
+        if not resume:
+            start_run(config, dataset_dir=dataset_dir, run_dir=run_dir)
+        history = run.go_on(state)
     best = max(history, key=_rank)
     return RunSummary(
         run_dir=run_dir,
@@ -128,14 +138,15 @@ class _Run:
     val_split: LabelledSplit
     progress: Callable[[Progress], None] | None
 
-    def go_on(
-        self, network: StagedNetwork, checkpoint: dict[str, object] | None
-    ) -> list[EpochResult]:
-        """Train from the beginning, or from ``checkpoint``, to the end; returns all epochs."""
-        config = self.config
-        state = self._begin_phase(network, [])
+    def begin(self, network: StagedNetwork, checkpoint: dict[str, object] | None) -> _State:
+        """The state before the first epoch, or after the last one that ``checkpoint`` knows."""
         if checkpoint is not None:
-            state = self._restore(network, checkpoint)
+            return self._restore(network, checkpoint)
+        return self._begin_phase(network, [])
+
+    def go_on(self, state: _State) -> list[EpochResult]:
+        """Train from ``state`` to the end; returns all epochs."""
+        config, network = self.config, state.network
         while len(state.history) < config.total_epochs and not _out_of_patience(
             state.history, config
         ):

@@ -84,9 +84,11 @@ def test_the_loss_falls_on_a_set_that_is_easy(
     make_config: Callable[..., ClassificationConfig],
     tmp_path: Path,
 ) -> None:
-    make_set(tmp_path / "set")
+    make_set(tmp_path / "set", counts=(32, 6, 2))
     still = dict.fromkeys(("rotation", "translate", "scale", "brightness", "contrast"), 0.0)
-    config = make_config(epochs=8, schedule="one_cycle", augment=still, label_smoothing=0.0)
+    config = make_config(
+        epochs=5, batch=8, schedule="one_cycle", augment=still, label_smoothing=0.0
+    )
     history = train(config, tmp_path / "set", tmp_path / "run").history
     assert history[-1].train_loss < 0.6 * history[0].train_loss
 
@@ -115,6 +117,24 @@ def test_patience_ends_a_run(
 
 
 class TestRefusals:
+    @pytest.mark.parametrize(
+        "changes",
+        [{"weights": "absent.pt"}, {"weights": "absent.pt", "frozen_stages": 9}],
+        ids=["weights", "stages"],
+    )
+    def test_what_fails_before_the_first_epoch_leaves_no_folder(
+        self,
+        trained: tuple[Path, Path],
+        make_config: Callable[..., ClassificationConfig],
+        tmp_path: Path,
+        changes: dict[str, object],
+    ) -> None:
+        if "frozen_stages" in changes:
+            changes = {**changes, "weights": str(trained[1] / "best.safetensors")}
+        with pytest.raises(ConfigError, match=r"no such file|has 5 stages"):
+            train(make_config(**changes), trained[0], tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
     def test_a_folder_in_use(
         self, trained: tuple[Path, Path], make_config: Callable[..., ClassificationConfig]
     ) -> None:
