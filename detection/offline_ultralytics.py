@@ -22,7 +22,22 @@ def import_ultralytics() -> ModuleType:
     from ultralytics.nn import tasks
 
     tasks.SAFE_LOAD = True  # holds as well where something imported Ultralytics before us
+    _restore_pillow()
     return ultralytics  # type: ignore[no-any-return]
+
+
+def _restore_pillow() -> None:
+    """Undo Ultralytics' replacement of Pillow's ``open``.
+
+    It tries to install a package when an image cannot be identified, where our readers wait for
+    Pillow's own error.
+    """
+    from PIL import Image
+    from ultralytics.utils import patches
+
+    original = getattr(patches, "_image_open", None)
+    if original is not None:
+        Image.open = original
 
 
 def option_names() -> frozenset[str]:

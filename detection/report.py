@@ -69,6 +69,7 @@ def write_page(
         subtitle=f"Detection of {', '.join(manifest.class_names)}, split '{facts['split']}'",
         facts={
             **facts,
+            "model_sha256": detector.bundle.digest[:12] + "…",
             "images": str(found.images),
             "confirmed negatives among them": str(found.negatives),
             "match rule": "same class, IoU ≥ 0.5, best score first",
