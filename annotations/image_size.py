@@ -6,7 +6,6 @@ PS3.10). Pixels are not looked at: a file with damaged pixels passes; a truncate
 
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from lucency.annotations.dicom_header import read_dicom_header
@@ -40,25 +39,6 @@ class ImageHeader:
     kind: str
     width: int
     height: int
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels as displayed (EXIF applied).
-
-    Raises
-    ------
-    ImageError
-        The file is missing, of an unknown format, truncated or damaged.
-
-    """
-    try:
-        with path.open("rb") as stream:
-            header = read_header(stream)
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror}") from None
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
-    return header.width, header.height
 
 
 def read_header(stream: BinaryIO) -> ImageHeader:
