@@ -27,7 +27,8 @@ PIXEL_TYPES = ("uint8", "uint16", "int16", "int32")
 
 # What Pillow's readers were seen to raise on damaged files: OSError for most, SyntaxError for
 # PNG chunks, struct.error and the look-up errors for TIFF and EXIF tables, and a warning where
-# warnings are turned into errors. MemoryError comes from sizes that only the decoder knows.
+# warnings are turned into errors. MemoryError comes from sizes that only the decoder knows,
+# ImportError from Ultralytics where its caller let it replace Pillow's ``open``.
 _PILLOW_ERRORS = (
     OSError,
     SyntaxError,
@@ -39,6 +40,7 @@ _PILLOW_ERRORS = (
     NotImplementedError,
     RuntimeError,
     MemoryError,
+    ImportError,
     EOFError,
     struct.error,
     zlib.error,
