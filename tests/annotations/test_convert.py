@@ -13,6 +13,7 @@ from lucency.annotations.findings import Status
 from lucency.annotations.ledger import Reason
 from lucency.annotations.records import Dataset, read_dataset
 from lucency.configs.errors import AnnotationError, ConfigError
+from lucency.detection.offline_ultralytics import import_ultralytics
 
 WIDTH, HEIGHT = 100, 80
 
@@ -435,6 +436,7 @@ def test_every_real_file_converts_or_gives_one_clear_line(
 def test_ultralytics_accepts_a_converted_set(lucency_data: Path, out: Path, tmp_path: Path) -> None:
     """A split set is read by Ultralytics as it is, and no label is refused or merged by it."""
     pytest.importorskip("ultralytics")
+    import_ultralytics()
     from ultralytics.cfg import get_cfg
     from ultralytics.data.build import build_yolo_dataset
     from ultralytics.data.utils import check_det_dataset
