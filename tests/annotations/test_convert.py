@@ -435,7 +435,6 @@ def test_every_real_file_converts_or_gives_one_clear_line(
 @pytest.mark.real_data
 def test_ultralytics_accepts_a_converted_set(lucency_data: Path, out: Path, tmp_path: Path) -> None:
     """A split set is read by Ultralytics as it is, and no label is refused or merged by it."""
-    pytest.importorskip("ultralytics")
     import_ultralytics()
     from ultralytics.cfg import get_cfg
     from ultralytics.data.build import build_yolo_dataset
