@@ -1,202 +1,223 @@
 """Bringing annotations and images together: every box in pixels of its image, or in the ledger."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
-from lucency.annotations.findings import Finding, ImageAnnotation, Status
-from lucency.annotations.fitting import LabelRules, SizeMismatchError, fit, scale_to
-from lucency.annotations.formats import Codec
-from lucency.annotations.images import (
-    AmbiguousImageError,
-    ImageFinder,
-    MissingImageError,
-    SourceImage,
-    look_at,
-    look_at_bytes,
-)
+from lucency.annotations.choices import Readers
+from lucency.annotations.findings import NO_ATTRIBUTES, ImageAnnotation, Status
+from lucency.annotations.fitting import Fitted, FittingRules, fit, key_of
+from lucency.annotations.formats import NORMALISED
+from lucency.annotations.fusion import fused
+from lucency.annotations.image_size import ImageHeader
+from lucency.annotations.images import SourceImage, look_at, look_at_bytes
 from lucency.annotations.ledger import Ledger, Reason
-from lucency.configs.errors import AnnotationError, ImageError
+from lucency.annotations.locating import LeftOutError, Location, Locator, Refusal
+from lucency.annotations.packing import NO_FINDINGS, PackedFindings, packed
+from lucency.annotations.sizes import PixelMap, SizeMismatchError, pixel_map
+from lucency.configs.errors import ImageError
 
-# Called with how many images are done, and how many there are.
-Progress = Callable[[int, int], None]
+# Called with how many images are done.
+Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class AssembledImage:
-    """An image as it will stand in the data set, its findings in pixels and inside it."""
+    """An image as it will stand in the data set, its findings in pixels and inside it.
 
-    image: SourceImage
+    ``name`` is its path, or its name in the annotation where images were not looked for;
+    ``image`` is None then. ``lost`` is set if one of its boxes could not be used.
+    """
+
+    name: str
+    image: SourceImage | None
+    size_wh: tuple[int, int]
     source: str
-    findings: tuple[Finding, ...]
+    findings: PackedFindings
     status: Status
     split: str = ""
     patient_id: str = ""
-    labels: Mapping[str, bool] = field(default_factory=dict)
-
-
-def assemble(
-    annotations: Iterable[ImageAnnotation],
-    *,
-    codec: Codec,
-    finder: ImageFinder,
-    negatives: Iterable[Path],
-    unlisted: Iterable[Path],
-    rules: LabelRules,
-    ledger: Ledger,
-    progress: Progress | None = None,
-) -> list[AssembledImage]:
-    """Find and look at every image, and fit its findings.
-
-    ``negatives`` are images known to show nothing, ``unlisted`` further images of the set that
-    no annotation names. Whatever cannot be part of the set goes to ``ledger``; nothing of the
-    kind raises.
-    """
-    groups = _grouped(annotations, codec, finder, ledger)
-    suspects = {Path(e.image or e.source).stem for e in ledger.image_entries if e.left_out}
-    confirmed = {os.path.realpath(path): path for path in negatives}
-    further = {os.path.realpath(path): path for path in unlisted} | confirmed
-    further = {real: path for real, path in further.items() if real not in groups}
-    total = len(groups) + len(further)
-    assembled = []
-    for done, (real, group) in enumerate(groups.items(), start=1):
-        entry = _annotated(group, rules, ledger, confirmed=real in confirmed)
-        if entry is not None:
-            assembled.append(entry)
-        if progress:
-            progress(done, total)
-    for done, (real, path) in enumerate(further.items(), start=len(groups) + 1):
-        negative = real in confirmed and path.stem not in suspects
-        entry = _unannotated(path, Status.NEGATIVE if negative else Status.UNKNOWN, ledger)
-        if entry is not None:
-            assembled.append(entry)
-        if progress:
-            progress(done, total)
-    return _without_contradictions(assembled, ledger)
+    labels: Mapping[str, bool] = field(default_factory=lambda: NO_ATTRIBUTES)
+    extra: Mapping[str, str] = field(default_factory=lambda: NO_ATTRIBUTES)
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
-    """All annotations of one image; ``data`` is the image if an annotation carries it inside."""
+class AssemblyRules:
+    """How findings are fitted, several readers brought together, and sizes compared.
 
-    path: Path
-    annotations: list[ImageAnnotation]
-    data: bytes | None = None
+    ``stretched`` images were resized without keeping their proportions.
+    """
+
+    fitting: FittingRules = field(default_factory=FittingRules)
+    readers: Readers = Readers.ALL
+    stretched: bool = False
 
 
-def _grouped(
-    annotations: Iterable[ImageAnnotation], codec: Codec, finder: ImageFinder, ledger: Ledger
-) -> dict[str, _Group]:
-    """The annotations by the image they are about; those without an image are left out."""
-    groups: dict[str, _Group] = {}
-    for annotation in annotations:
-        source = Path(annotation.source)
+class Assembly:
+    """The images of a conversion, in the order in which the annotations name them.
+
+    Images are taken in one by one and kept packed, so that a set of any size needs little
+    memory. Whatever cannot be part of the set goes to ``ledger``; nothing of the kind raises.
+
+    ``refused`` are images to be left out, by key, with the reason. If an image must be left out
+    after some of its annotations were already taken in, ``incomplete`` is set: the books are
+    then right only if all is done again with the ``refused`` images of this time.
+    """
+
+    def __init__(
+        self,
+        locator: Locator,
+        rules: AssemblyRules,
+        ledger: Ledger,
+        *,
+        refused: Mapping[str, Refusal] = NO_ATTRIBUTES,
+    ) -> None:
+        self._locator = locator
+        self._rules = rules
+        self._ledger = ledger
+        self._entries: dict[str, AssembledImage] = {}
+        self.refused = dict(refused)
+        self.incomplete = False
+
+    def take_in(
+        self,
+        annotations: Iterable[ImageAnnotation],
+        *,
+        negatives: Iterable[str] = (),
+        unlisted: Iterable[str] = (),
+        progress: Progress | None = None,
+    ) -> list[AssembledImage]:
+        """All images of the set, those of the annotations first.
+
+        ``negatives`` are images known to show nothing, ``unlisted`` further images of the set
+        that no annotation names.
+        """
+        confirmed = {os.path.realpath(path): path for path in negatives}
+        done = 0
+        for group in _by_image(annotations, self._rules.readers):
+            self._annotated(group, confirmed)
+            done += 1
+            if progress and not done % 100:
+                progress(done)
+        further = {os.path.realpath(path): path for path in unlisted} | confirmed
+        suspects = {_stem(e.image or e.source) for e in self._ledger.image_entries if e.left_out}
+        for real, path in further.items():
+            if real not in self._entries and real not in self.refused:
+                negative = real in confirmed and _stem(path) not in suspects
+                self._unannotated(real, path, Status.NEGATIVE if negative else Status.UNKNOWN)
+            done += 1
+            if progress and not done % 100:
+                progress(done)
+        return _without_contradictions(list(self._entries.values()), self._ledger)
+
+    def _annotated(self, group: list[ImageAnnotation], confirmed: Mapping[str, str]) -> None:
+        """Take in what the readers of one image marked."""
         try:
-            path, data = _image_of(annotation, codec, finder)
-        except MissingImageError as error:
-            _leave_out([annotation], Reason.MISSING_IMAGE, str(error), ledger)
-        except AmbiguousImageError as error:
-            _leave_out([annotation], Reason.AMBIGUOUS_IMAGE, str(error), ledger)
-        except AnnotationError as error:
-            _leave_out([annotation], Reason.UNREADABLE_IMAGE, str(error), ledger)
+            found = self._locator.locate(group[0])
+        except LeftOutError as problem:
+            leave_out(group, problem.refusal, self._ledger)
+            return
+        if found.key in self.refused:
+            leave_out(group, self.refused[found.key], self._ledger)
+            return
+        before = self._entries.get(found.key)
+        try:
+            entry = self._fitted(group, found, before, confirmed=found.key in confirmed)
+        except LeftOutError as problem:
+            leave_out(group, problem.refusal, self._ledger)
+            self.refused[found.key] = problem.refusal
+            if before is not None:
+                del self._entries[found.key]
+                self.incomplete = True
         else:
-            key = os.path.realpath(source if data is not None else path)
-            groups.setdefault(key, _Group(path, [], data)).annotations.append(annotation)
-    return groups
+            self._entries[found.key] = entry
 
+    def _fitted(
+        self,
+        group: list[ImageAnnotation],
+        found: Location,
+        before: AssembledImage | None,
+        *,
+        confirmed: bool,
+    ) -> AssembledImage:
+        ledger, first = self._ledger, group[0]
+        image = before.image if before else _look(found)
+        size_wh = image.size_wh if image else first.size_wh or NORMALISED
+        maps = [self._pixel_map(image, annotation, size_wh) for annotation in group]
+        said = _said_of(group, before)
+        findings: Fitted = {key_of(old): old for old in before.findings} if before else {}
+        if len(group) > 1:
+            group = fused(group, self._rules.readers, ledger)
+        for annotation, to_image in zip(group, maps, strict=True):
+            fit(annotation, to_image, size_wh, self._rules.fitting, findings, ledger)
+        lost, unknown = False, False
+        for annotation in group:
+            lost |= ledger.lost_boxes(annotation.source, annotation.image)
+            unknown |= annotation.status is Status.UNKNOWN
+        if before is not None:
+            lost |= before.lost
+            unknown |= before.status is Status.UNKNOWN and not before.lost
+        status = Status.NEGATIVE if not lost and (confirmed or not unknown) else Status.UNKNOWN
+        entry = AssembledImage(
+            name=found.name,
+            image=image,
+            size_wh=size_wh,
+            source=before.source if before else first.source,
+            findings=packed(findings.values()),
+            status=Status.ANNOTATED if findings else status,
+            lost=lost,
+            **said,
+        )
+        self._tell_status(entry, first, confirmed=confirmed)
+        return entry
 
-def _image_of(
-    annotation: ImageAnnotation, codec: Codec, finder: ImageFinder
-) -> tuple[Path, bytes | None]:
-    source = Path(annotation.source)
-    try:
-        path = finder.find(annotation.image, beside=source.parent)
-    except MissingImageError:
-        data = codec.embedded_image(source)
-        if data is None:
-            raise
-        return Path(annotation.image), data
-    if path == source:  # labelme 2 could name the annotation itself as its image
-        return path, codec.embedded_image(source)
-    return path, None
-
-
-def _annotated(
-    group: _Group, rules: LabelRules, ledger: Ledger, *, confirmed: bool
-) -> AssembledImage | None:
-    annotations = group.annotations
-    try:
-        image = look_at(group.path) if group.data is None else look_at_bytes(group.data, group.path)
-        splits = {a.split for a in annotations if a.split}
-        patients = {a.patient_id for a in annotations if a.patient_id}
-        labels = {item for a in annotations for item in a.labels.items()}
-        if max(len(splits), len(patients), 1 + len(labels) - len(dict(labels))) > 1:
-            told = "several splits, patients or image-level labels are given for it"
-            _leave_out(annotations, Reason.CONTRADICTION, told, ledger)
+    def _pixel_map(
+        self, image: SourceImage | None, annotation: ImageAnnotation, size_wh: tuple[int, int]
+    ) -> PixelMap | None:
+        if annotation.size_wh == size_wh:
             return None
-        scales = [scale_to(image.size_wh, annotation, ledger) for annotation in annotations]
-    except ImageError as error:
-        _leave_out(annotations, Reason.UNREADABLE_IMAGE, str(error), ledger)
-        return None
-    except SizeMismatchError as error:
-        _leave_out(annotations, Reason.SIZE_MISMATCH, str(error), ledger)
-        return None
-    findings: dict[tuple[object, ...], Finding] = {}
-    for annotation, scale in zip(annotations, scales, strict=True):
-        fit(annotation, scale, image.size_wh, rules, findings, ledger)
-    return AssembledImage(
-        image=image,
-        source=ledger.name(annotations[0].source),
-        findings=tuple(findings.values()),
-        status=_status(annotations, bool(findings), ledger, confirmed=confirmed),
-        split=next(iter(splits), ""),
-        patient_id=next(iter(patients), ""),
-        labels=dict(sorted(labels)),
-    )
+        header = image.header if image else ImageHeader("", *size_wh)
+        try:
+            return pixel_map(header, annotation, self._ledger, stretched=self._rules.stretched)
+        except SizeMismatchError as error:
+            raise LeftOutError(Reason.SIZE_MISMATCH, str(error)) from None
 
-
-def _status(
-    annotations: list[ImageAnnotation], has_findings: bool, ledger: Ledger, *, confirmed: bool
-) -> Status:
-    """An image that lost a box is never a negative; one whose labels were all dropped is."""
-    first = annotations[0]
-    if has_findings:
-        if confirmed:
+    def _tell_status(
+        self, entry: AssembledImage, first: ImageAnnotation, *, confirmed: bool
+    ) -> None:
+        reason, detail = Reason.UNKNOWN_STATUS, ""
+        if entry.status is Status.UNKNOWN:
+            detail = "nothing says whether it was looked at"
+            if entry.lost:
+                detail = "its boxes were all dropped"
+        elif confirmed and entry.findings:
+            reason = Reason.CONTRADICTION
             detail = "stands in the folder of negatives, but has boxes: kept as annotated"
-            ledger.note(
-                first.source, image=str(first.image), reason=Reason.CONTRADICTION, detail=detail
-            )
-        return Status.ANNOTATED
-    lost = any(ledger.lost_boxes(a.source, str(a.image)) for a in annotations)
-    unknown = any(a.status is Status.UNKNOWN for a in annotations)
-    if not lost and (confirmed or not unknown):
-        return Status.NEGATIVE
-    detail = "its boxes were all dropped" if lost else "nothing says whether it was looked at"
-    ledger.note(first.source, image=str(first.image), reason=Reason.UNKNOWN_STATUS, detail=detail)
-    return Status.UNKNOWN
+        if detail:
+            self._ledger.note(first.source, image=first.image, reason=reason, detail=detail)
+
+    def _unannotated(self, key: str, path: str, status: Status) -> None:
+        folder, _, name = path.rpartition("/")
+        name, place = f"{folder.rpartition('/')[2]}/{name}", self._locator.name_below(folder)
+        try:
+            image = look_at(path)
+        except ImageError as error:
+            reason = Reason.UNREADABLE_IMAGE
+            self._ledger.leave_out(place, image=name, reason=reason, detail=str(error))
+            return
+        if status is Status.UNKNOWN:
+            reason = Reason.UNKNOWN_STATUS
+            self._ledger.note(place, image=name, reason=reason, detail="no annotation names it")
+        self._entries[key] = AssembledImage(path, image, image.size_wh, place, NO_FINDINGS, status)
 
 
-def _unannotated(path: Path, status: Status, ledger: Ledger) -> AssembledImage | None:
-    name = f"{path.parent.name}/{path.name}"
-    try:
-        image = look_at(path)
-    except ImageError as error:
-        reason = Reason.UNREADABLE_IMAGE
-        ledger.leave_out(path.parent, image=name, reason=reason, detail=str(error))
-        return None
-    if status is Status.UNKNOWN:
-        reason = Reason.UNKNOWN_STATUS
-        ledger.note(path.parent, image=name, reason=reason, detail="no annotation names it")
-    return AssembledImage(image, ledger.name(path.parent), (), status)
-
-
-def _leave_out(
-    annotations: Iterable[ImageAnnotation], reason: Reason, detail: str, ledger: Ledger
-) -> None:
+def leave_out(annotations: Iterable[ImageAnnotation], refusal: Refusal, ledger: Ledger) -> None:
     """Leave an image out, with all its boxes."""
+    reason, detail = refusal
     for annotation in annotations:
-        image = str(annotation.image)
+        image = annotation.image
         ledger.leave_out(annotation.source, image=image, reason=reason, detail=detail)
         for finding in annotation.findings:
             ledger.drop(
@@ -209,17 +230,81 @@ def _leave_out(
             )
 
 
+def _by_image(
+    annotations: Iterable[ImageAnnotation], readers: Readers
+) -> Iterator[list[ImageAnnotation]]:
+    """The annotations of each image by its readers; all of them are fused only if all are known."""
+    if readers is not Readers.ALL:
+        groups: dict[tuple[str, str], list[ImageAnnotation]] = {}
+        for annotation in annotations:
+            groups.setdefault((annotation.source, annotation.image), []).append(annotation)
+        yield from groups.values()
+        return
+    group: list[ImageAnnotation] = []
+    for annotation in annotations:
+        if group and (annotation.image != group[0].image or annotation.source != group[0].source):
+            yield group
+            group = []
+        group.append(annotation)
+    if group:
+        yield group
+
+
+def _look(found: Location) -> SourceImage | None:
+    try:
+        if found.data is not None:
+            return look_at_bytes(found.data, found.name)
+        return look_at(found.key) if found.on_disk else None
+    except ImageError as error:
+        raise LeftOutError(Reason.UNREADABLE_IMAGE, str(error)) from None
+
+
+def _said_of(group: list[ImageAnnotation], before: AssembledImage | None) -> dict[str, Any]:
+    """Split, patient, labels and further columns, which must not contradict each other."""
+    if len(group) == 1 and before is None:
+        alone = group[0]
+        return {
+            "split": alone.split,
+            "patient_id": alone.patient_id,
+            "labels": alone.labels,
+            "extra": alone.extra,
+        }
+    told: list[ImageAnnotation | AssembledImage] = [*group, *([before] if before else [])]
+    splits = {one.split for one in told if one.split}
+    patients = {one.patient_id for one in told if one.patient_id}
+    labels = {item for one in told for item in one.labels.items()}
+    if len(splits) > 1 or len(patients) > 1 or len(dict(labels)) < len(labels):
+        detail = "several splits, patients or image-level labels are given for it"
+        raise LeftOutError(Reason.CONTRADICTION, detail)
+    extra: dict[str, str] = {}
+    for one in reversed(told):
+        extra |= one.extra
+    return {
+        "split": next(iter(splits), ""),
+        "patient_id": next(iter(patients), ""),
+        "labels": dict(sorted(labels)) or NO_ATTRIBUTES,
+        "extra": extra or NO_ATTRIBUTES,
+    }
+
+
 def _without_contradictions(images: list[AssembledImage], ledger: Ledger) -> list[AssembledImage]:
     """Leave negatives out that are, byte for byte, an image with findings."""
-    marked = {i.image.sha256: i for i in images if i.status is Status.ANNOTATED}
+    marked = {
+        i.image.sha256: i for i in images if i.image is not None and i.status is Status.ANNOTATED
+    }
     kept = []
     for entry in images:
-        twin = marked.get(entry.image.sha256)
+        twin = marked.get(entry.image.sha256) if entry.image is not None else None
         if twin is None or entry.status is not Status.NEGATIVE:
             kept.append(entry)
             continue
-        path = entry.image.path
-        detail = f"is a negative, but the same file as {twin.image.path.name}, which has findings"
-        name = f"{path.parent.name}/{path.name}"
-        ledger.leave_out(path.parent, image=name, reason=Reason.CONTRADICTION, detail=detail)
+        folder, _, name = entry.name.rpartition("/")
+        twin_name = twin.name.rpartition("/")[2]
+        detail = f"is a negative, but the same file as {twin_name}, which has findings"
+        name = f"{folder.rpartition('/')[2]}/{name}"
+        ledger.leave_out(entry.source, image=name, reason=Reason.CONTRADICTION, detail=detail)
     return kept
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name.rpartition("/")[2])[0]  # noqa: PTH122 - a name, not a path

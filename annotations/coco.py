@@ -5,37 +5,42 @@ it: ``split``, ``patient_id`` and ``flags`` (image-level labels, ``{"tb": true}`
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from lucency.annotations import documents
+from lucency.annotations.coco_tables import CocoImage, category_names, images_by_id, key_of
 from lucency.annotations.documents import finite, listing, mapping, shown
 from lucency.annotations.findings import Finding, ImageAnnotation, LabelMap, Status
-from lucency.annotations.geometry import Box, Point, box_around
+from lucency.annotations.formats import Head
+from lucency.annotations.geometry import INF, Box, Point, box_around
 from lucency.annotations.ledger import Ledger, Reason, UnusableBox
+from lucency.annotations.masks import mask_from_coco
+from lucency.annotations.shapes import joined
+from lucency.annotations.sources import Source, SourceFile, read_each
 from lucency.configs import atomic
 from lucency.configs.errors import AnnotationError
 
-
-def detect(path: Path) -> bool:
-    """Whether ``path`` is a COCO document or a folder with one."""
-    return any(_looks_like_coco(file) for file in _json_files(path))
-
-
-def class_names(path: Path) -> tuple[str, ...] | None:
-    """None: category ids may have gaps and any order."""
-    return None
+DOCUMENT = "annotations.json"
+_IMAGES = re.compile(r'"images"\s*:\s*\[')
+_OTHERS = re.compile(r'"(?:annotations|categories)"\s*:\s*\[')
 
 
-def embedded_image(path: Path) -> bytes | None:
-    """None: COCO documents hold no images."""
-    return None
+def detect(head: Head) -> bool:
+    """Whether the file is a COCO document."""
+    text = head.text
+    return (
+        text[:100].lstrip().startswith("{")
+        and _OTHERS.search(text) is not None
+        # In a large document the images may stand where detection does not look.
+        and ('"category_id"' in text or _IMAGES.search(text) is not None)
+    )
 
 
-def read(
-    path: Path, ledger: Ledger, *, classes: tuple[str, ...] | None = None
-) -> Iterator[ImageAnnotation]:
+def read(source: Source, ledger: Ledger) -> Iterator[ImageAnnotation]:
     """Yield the images of one document, or of every JSON file below a folder.
 
     Images without annotations are confirmed negatives, unless the document has no categories
@@ -47,20 +52,11 @@ def read(
         The one document is unreadable; among several it is left out and told to the ledger.
 
     """
-    if path.is_file():
-        yield from _read_document(path, ledger)
-        return
-    for file in _json_files(path):
-        split = documents.split_named([*file.relative_to(path).parent.parts, *file.stem.split("_")])
-        try:
-            yield from _read_document(file, ledger, split=split)
-        except AnnotationError as error:
-            reason = Reason.UNREADABLE_ANNOTATION
-            ledger.leave_out(file, image="", reason=reason, detail=str(error))
+    return read_each(source, ledger, ".json", document=_read_document)
 
 
 def write(annotations: Iterable[ImageAnnotation], out: Path, *, label_map: LabelMap) -> None:
-    """Write one document; category and image ids count from 1.
+    """Write ``annotations.json``; category and image ids count from 1.
 
     Images of unknown status are not listed, since every reader would take them for negatives.
 
@@ -84,14 +80,14 @@ def write(annotations: Iterable[ImageAnnotation], out: Path, *, label_map: Label
             boxes.append(_box_entry(finding, len(boxes) + 1, image_id, category_id))
     categories = [{"id": number, "name": name} for number, name in enumerate(label_map, start=1)]
     document = {"images": images, "annotations": boxes, "categories": categories}
-    atomic.write_text(out, json.dumps(document, ensure_ascii=False, allow_nan=False))
+    atomic.write_text(out / DOCUMENT, json.dumps(document, ensure_ascii=False, allow_nan=False))
 
 
 def _image_entry(annotation: ImageAnnotation, image_id: int) -> dict[str, Any]:
     if annotation.size_wh is None:
         raise AnnotationError(f"{annotation.image}: COCO needs the image's size, which is unknown")
     width, height = annotation.size_wh
-    entry: dict[str, Any] = {"id": image_id, "file_name": annotation.image.as_posix()}
+    entry: dict[str, Any] = {"id": image_id, "file_name": annotation.image}
     entry |= {"width": width, "height": height}
     optional = {
         "split": annotation.split,
@@ -114,156 +110,87 @@ def _box_entry(finding: Finding, number: int, image_id: int, category_id: int) -
     }
 
 
-def _json_files(path: Path) -> list[Path]:
-    return [path] if path.is_file() else sorted(path.rglob("*.json"))
-
-
-def _looks_like_coco(path: Path) -> bool:
-    try:
-        text = documents.read_text(path)
-    except AnnotationError:
-        return False
-    return '"images"' in text and ('"annotations"' in text or '"categories"' in text)
-
-
-def _read_document(path: Path, ledger: Ledger, *, split: str = "") -> Iterator[ImageAnnotation]:
-    document = mapping(documents.read_json(path), where=path.name)
+def _read_document(file: SourceFile, ledger: Ledger) -> Iterator[ImageAnnotation]:
+    document = mapping(documents.read_json(file), where=file.name)
     if "images" not in document:
-        raise AnnotationError(f"{path.name}: is no COCO document: it has no 'images'")
-    names = _category_names(document, where=path.name)
-    images, clashing = _images_by_id(document, where=path.name)
-    raw = listing(document.get("annotations", []), where=f"{path.name}: annotations")
-    ledger.expect(path, len(raw))
-    for image_id, file_names in clashing.items():
-        reason = Reason.AMBIGUOUS_IMAGE
-        for name in file_names:
-            detail = f"{path.name}: the image id {image_id} stands for several files"
-            ledger.leave_out(path, image=name, reason=reason, detail=detail)
-    findings: dict[object, list[Finding]] = {}
-    marked = set()
-    for number, value in enumerate(raw):
-        annotation = value if isinstance(value, dict) else {}
-        index, label = f"annotations[{number}]", _label(annotation, names)
-        image = images.get(_key(annotation.get("image_id")), {})
-        try:
-            if not image:
-                raise _without_image(annotation, clashing, where=index)
-            marked.add(image["id"])
-            found = findings.setdefault(image["id"], [])
-            found.append(_finding(annotation, label, where=index))
-        except UnusableBox as problem:
-            ledger.drop(
-                path,
-                image=image.get("file_name", ""),
-                index=index,
-                label=label,
-                reason=problem.reason,
-                detail=problem.detail,
-            )
+        raise AnnotationError(f"{file.name}: is no COCO document: it has no 'images'")
+    names = category_names(document, where=file.name)
+    images, clashing = images_by_id(document, where=file.name)
+    raw = listing(document.get("annotations", []), where=f"{file.name}: annotations")
     reviewed = bool(names) and "annotations" in document
+    del document
+    ledger.expect(file.name, len(raw))
+    for image_id, file_names in clashing.items():
+        for name in file_names:
+            detail = f"{file.name}: the image id {image_id} stands for several files"
+            ledger.leave_out(file.name, image=name, reason=Reason.AMBIGUOUS_IMAGE, detail=detail)
+    findings, marked = _findings(raw, names, images, clashing, file.name, ledger)
+    split = documents.split_named(file.name.rpartition(".")[0].split("_")) or file.split
     for image_id, image in images.items():
         unmarked = Status.NEGATIVE if reviewed and image_id not in marked else Status.UNKNOWN
-        yield _annotation(image, path, tuple(findings.get(image_id, ())), unmarked, split)
+        found = tuple(findings.pop(image_id, ()))
+        yield ImageAnnotation(
+            image=image.name,
+            source=file.name,
+            size_wh=image.size_wh,
+            findings=found,
+            status=Status.ANNOTATED if found else unmarked,
+            split=image.split or split,
+            patient_id=image.patient_id,
+            labels=image.labels,
+        )
 
 
-def _category_names(document: Mapping[str, Any], *, where: str) -> dict[object, str]:
-    names: dict[object, str] = {}
-    categories = listing(document.get("categories", []), where=f"{where}: categories")
-    for number, value in enumerate(categories):
-        position = f"{where}: categories[{number}]"
-        category = mapping(value, where=position)
-        name = documents.text(category.get("name"))
-        if name is None:
-            raise AnnotationError(
-                f"{position}.name: must be a name, got {shown(category.get('name'))}"
-            )
-        category_id = _id(category, where=position)
-        if names.setdefault(category_id, name) != name:
-            raise AnnotationError(
-                f"{position}.id: {category_id} stands for both '{names[category_id]}' and '{name}'"
-            )
-    return names
+def _findings(
+    raw: list[Any],
+    names: Mapping[object, str],
+    images: Mapping[object, CocoImage],
+    clashing: Mapping[object, object],
+    source: str,
+    ledger: Ledger,
+) -> tuple[dict[object, list[Finding]], set[object]]:
+    """The findings by image id, and the ids of all images that have any annotation.
 
-
-def _images_by_id(
-    document: Mapping[str, Any], *, where: str
-) -> tuple[dict[object, dict[str, Any]], dict[object, list[str]]]:
-    """The images by id and, apart from them, the file names that share an id."""
-    images: dict[object, dict[str, Any]] = {}
-    names: dict[object, list[str]] = {}
-    for number, value in enumerate(listing(document["images"], where=f"{where}: images")):
-        position = f"{where}: images[{number}]"
-        image = _image(mapping(value, where=position), where=position)
-        same_id = names.setdefault(image["id"], [])
-        if image["file_name"] not in same_id:
-            same_id.append(image["file_name"])
-            images[image["id"]] = image
-    clashing = {image_id: shared for image_id, shared in names.items() if len(shared) > 1}
-    return {key: image for key, image in images.items() if key not in clashing}, clashing
-
-
-def _image(image: Mapping[str, Any], *, where: str) -> dict[str, Any]:
-    name = documents.text(image.get("file_name"))
-    if name is None:
-        found = shown(image.get("file_name"))
-        raise AnnotationError(f"{where}.file_name: must be a file name, got {found}")
-    return {
-        "id": _id(image, where=where),
-        "file_name": name.replace("\\", "/"),
-        "size_wh": documents.size_wh(image.get("width"), image.get("height"), where=where),
-        "split": documents.split(image.get("split"), where=where),
-        "patient_id": documents.patient_id(image.get("patient_id"), where=where),
-        "labels": documents.flags(image.get("flags") or {}, where=f"{where}.flags"),
-    }
-
-
-def _key(value: object) -> object:
-    """An id as a dictionary key (1.0 equals 1), or None if it cannot be one."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str) or value != value:
-        return None
-    return value
-
-
-def _id(entry: Mapping[str, Any], *, where: str) -> object:
-    key = _key(entry.get("id"))
-    if key is None:
-        found = shown(entry.get("id"))
-        raise AnnotationError(f"{where}.id: must be a number or a text, got {found}")
-    return key
-
-
-def _annotation(
-    image: Mapping[str, Any],
-    source: Path,
-    findings: tuple[Finding, ...],
-    unmarked: Status,
-    split: str,
-) -> ImageAnnotation:
-    return ImageAnnotation(
-        image=PurePosixPath(image["file_name"]),
-        source=source,
-        size_wh=image["size_wh"],
-        findings=findings,
-        status=Status.ANNOTATED if findings else unmarked,
-        split=image["split"] or split,
-        patient_id=image["patient_id"],
-        labels=image["labels"],
-    )
+    ``raw`` is emptied on the way, so that a document of a million boxes is not held twice.
+    """
+    findings: dict[object, list[Finding]] = {}
+    marked: set[object] = set()
+    count = len(raw)
+    raw.reverse()
+    for number in range(count):
+        value = raw.pop()
+        annotation = value if isinstance(value, dict) else {}
+        where = f"annotations[{number}]"
+        label = names.get(key_of(annotation.get("category_id")), "")
+        image_id = key_of(annotation.get("image_id"))
+        image = images.get(image_id)
+        try:
+            if image is None:
+                raise _without_image(annotation, clashing, where=where)
+            marked.add(image_id)
+            finding = _finding(annotation, label, where=where)
+            if annotation.get("segmentation"):
+                finding = _outlined(finding, annotation, source, image.name, ledger)
+        except UnusableBox as problem:
+            name = image.name if image else ""
+            ledger.unusable(source, problem, image=name, index=where, label=label)
+            continue
+        if image_id in findings:
+            findings[image_id].append(finding)
+        else:
+            findings[image_id] = [finding]
+    return findings, marked
 
 
 def _without_image(
     annotation: Mapping[str, Any], clashing: Mapping[object, object], *, where: str
 ) -> UnusableBox:
     image_id = annotation.get("image_id")
-    if _key(image_id) in clashing:
+    if key_of(image_id) in clashing:
         detail = f"{where}.image_id: {image_id} stands for several files"
         return UnusableBox(Reason.AMBIGUOUS_IMAGE, detail)
     detail = f"{where}.image_id: no image has the id {shown(image_id)}"
     return UnusableBox(Reason.UNKNOWN_IMAGE, detail)
-
-
-def _label(annotation: Mapping[str, Any], names: Mapping[object, str]) -> str:
-    return names.get(_key(annotation.get("category_id")), "")
 
 
 def _finding(annotation: Mapping[str, Any], label: str, *, where: str) -> Finding:
@@ -274,40 +201,70 @@ def _finding(annotation: Mapping[str, Any], label: str, *, where: str) -> Findin
         )
     if annotation.get("iscrowd"):
         raise UnusableBox(Reason.CROWD, f"{where}: marks a crowd, not one finding")
-    outlines = _outlines(annotation.get("segmentation"), where=f"{where}.segmentation")
     bbox = annotation.get("bbox")
     if bbox:
-        box = _box(bbox, where=f"{where}.bbox")
-    elif outlines:
-        box = box_around([point for outline in outlines for point in outline])
-    else:
+        return Finding(label, _box(bbox, where=where), index=where)
+    outlines = _outlines(annotation.get("segmentation"), where=f"{where}.segmentation")
+    if not outlines:
         raise UnusableBox(Reason.NO_BOX, f"{where}: has neither a bbox nor a polygon")
-    polygon = outlines[0] if len(outlines) == 1 else None
-    return Finding(label, box, polygon=polygon, index=where)
+    box = box_around([point for outline in outlines for point in outline])
+    if box.width <= 0 or box.height <= 0:
+        raise UnusableBox(Reason.ZERO_AREA, f"{where}.segmentation: must span an area")
+    return Finding(label, box, polygon=joined(outlines), index=where)
+
+
+def _outlined(
+    finding: Finding, annotation: Mapping[str, Any], source: str, image: str, ledger: Ledger
+) -> Finding:
+    """The finding with its outline; one that cannot be used costs no box, and is told of."""
+    if finding.polygon:
+        return finding
+    where = f"{finding.index}.segmentation"
+    try:
+        outlines = _outlines(annotation["segmentation"], where=where)
+    except UnusableBox as problem:
+        detail = f"{problem.detail}: its outline is left out, its box kept"
+        ledger.note(source, image=image, reason=problem.reason, detail=detail)
+        return finding
+    return replace(finding, polygon=joined(outlines)) if outlines else finding
 
 
 def _box(bbox: object, *, where: str) -> Box:
     if not isinstance(bbox, list) or len(bbox) != 4:
         raise UnusableBox(
-            Reason.MALFORMED, f"{where}: must be [x, y, width, height], got {shown(bbox)}"
+            Reason.MALFORMED, f"{where}.bbox: must be [x, y, width, height], got {shown(bbox)}"
         )
-    x, y, width, height = (finite(value) for value in bbox)
+    x, y, width, height = bbox
+    if type(x) is type(y) is type(width) is type(height) is float and width > 0 and height > 0:
+        # Nearly all boxes of a set; infinity and NaN fail the comparison.
+        right, bottom = x + width, y + height
+        if -INF < x < right < INF and -INF < y < bottom < INF:
+            return Box(x, y, right, bottom)
+    x, y, width, height = map(finite, bbox)
     if x is None or y is None or width is None or height is None:
-        raise UnusableBox(Reason.NOT_FINITE, f"{where}: must be finite numbers, got {shown(bbox)}")
+        raise UnusableBox(
+            Reason.NOT_FINITE, f"{where}.bbox: must be finite numbers, got {shown(bbox)}"
+        )
     if width <= 0 or height <= 0:
         raise UnusableBox(
-            Reason.ZERO_AREA, f"{where}: width and height must be above 0, got {shown(bbox)}"
+            Reason.ZERO_AREA, f"{where}.bbox: width and height must be above 0, got {shown(bbox)}"
         )
     try:
         return Box(x, y, x + width, y + height)
     except ValueError:  # the sum of two finite numbers may overflow
         raise UnusableBox(
-            Reason.NOT_FINITE, f"{where}: must be finite numbers, got {shown(bbox)}"
+            Reason.NOT_FINITE, f"{where}.bbox: must be finite numbers, got {shown(bbox)}"
         ) from None
 
 
 def _outlines(segmentation: object, *, where: str) -> list[tuple[Point, ...]]:
-    """The polygons of an annotation; run-length masks have none."""
+    """The polygons of an annotation; of a run-length mask, its outline."""
+    if isinstance(segmentation, dict):
+        try:
+            outline = mask_from_coco(segmentation).outline()
+        except ValueError as error:
+            raise UnusableBox(Reason.MALFORMED, f"{where}: {error}") from None
+        return [outline] if outline else []
     if not isinstance(segmentation, list):
         return []
     outlines = []

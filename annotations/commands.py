@@ -1,9 +1,11 @@
-"""``lucency convert``."""
+"""``lucency convert`` and ``lucency formats``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from lucency.annotations.choices import Edge, Geometry, Readers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 def convert(
     source: Annotated[Path, typer.Argument(help="Annotation file or folder.", show_default=False)],
-    out: Annotated[Path, typer.Argument(help="New folder for the set.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="New folder.", show_default=False)],
     images: Annotated[
         Path | None,
         typer.Option(
@@ -26,56 +28,103 @@ def convert(
         Path | None, typer.Option(help="Folder whose images are known to show nothing.")
     ] = None,
     from_format: Annotated[
-        str | None, typer.Option("--from", help="coco, labelme or yolo; otherwise told by content.")
+        str | None,
+        typer.Option("--from", help="See `lucency formats`; otherwise told by content."),
     ] = None,
+    to_format: Annotated[
+        str, typer.Option("--to", help="yolo, or another that `lucency formats` can write.")
+    ] = "yolo",
     rename: Annotated[
-        list[str] | None, typer.Option("--map", help="Rename a label: old=new. May be repeated.")
+        list[str] | None, typer.Option("--map", help="Rename a label: old=new. Repeatable.")
     ] = None,
-    drop: Annotated[
-        list[str] | None, typer.Option(help="Leave a label out. May be repeated.")
-    ] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="Leave a label out. Repeatable.")] = None,
     classes: Annotated[
         Path | None, typer.Option(help="Class names in their order, one a line.")
     ] = None,
     allow: Annotated[
         list[str] | None,
-        typer.Option(help="Go on without what is lost for this reason. May be repeated."),
+        typer.Option(help="Go on without what is lost for this reason. Repeatable."),
     ] = None,
+    geometry: Annotated[
+        Geometry | None,
+        typer.Option(help="Keep boxes, rotated rectangles, or outlines; YOLO: boxes."),
+    ] = None,
+    edge: Annotated[
+        Edge, typer.Option(help="What becomes of a box that reaches beyond its image.")
+    ] = Edge.CLIP,
+    readers: Annotated[
+        Readers, typer.Option(help="What is made of several readers' boxes of an image.")
+    ] = Readers.ALL,
+    voc_origin: Annotated[
+        int, typer.Option(min=0, max=1, help="Pascal VOC: the first pixel's coordinate.")
+    ] = 0,
+    stretched: Annotated[
+        bool,
+        typer.Option("--stretched", help="Images were resized without keeping proportions."),
+    ] = False,
+    labels_only: Annotated[
+        bool, typer.Option("--labels-only", help="Do not look for images; write labels alone.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell; write nothing.")] = False,
 ) -> None:
-    """Turn COCO, labelme or YOLO annotations into a YOLO data set; every box is accounted for.
+    """Turn annotations of any format into a YOLO data set; every box is accounted for.
 
     Nothing is written if a box or an image would be lost, unless --allow names the reason.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import Progress, SpinnerColumn, TextColumn
 
+    from lucency.annotations.convert import Options
     from lucency.annotations.convert import convert as convert_annotations
-    from lucency.annotations.ledger import reasons_from
+    from lucency.annotations.losses import reasons_from
     from lucency.annotations.yolo import read_class_file
 
     allowed = reasons_from(allow or [])
-    renamed = _renaming(rename or [])
-    names = read_class_file(classes) if classes else None
+    options = Options(
+        images=images,
+        negatives=negatives,
+        from_format=from_format,
+        to_format=to_format,
+        classes=read_class_file(classes) if classes else None,
+        rename=_renaming(rename or []),
+        drop=drop or [],
+        geometry=geometry,
+        edge=edge,
+        readers=readers,
+        voc_origin=voc_origin,
+        stretched=stretched,
+        labels_only=labels_only,
+    )
     console = Console()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    quiet = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=quiet) as bar:
-        task = bar.add_task("Looking at images", total=None)
+    columns = (SpinnerColumn(), TextColumn("Looking at images: {task.completed}"))
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("images", total=None)
         result = convert_annotations(
             source,
             out,
-            images=images,
-            negatives=negatives,
-            from_format=from_format,
-            classes=names,
-            rename=renamed,
-            drop=drop or [],
+            options,
             allow=allowed,
             dry_run=dry_run,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=lambda done: bar.update(task, completed=done),
         )
     _report(result, console=console, out=out, dry_run=dry_run)
+
+
+def formats() -> None:
+    """List the annotation formats that can be read and written."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lucency.annotations.formats import FORMATS
+
+    table = Table()
+    for heading in ("format", "what it is", "read", "written"):
+        table.add_column(heading)
+    for known in FORMATS:
+        table.add_row(known.name, known.title, "yes", "yes" if known.writes else "")
+    Console().print(table)
 
 
 def _renaming(pairs: list[str]) -> dict[str, str]:
@@ -94,15 +143,17 @@ def _renaming(pairs: list[str]) -> dict[str, str]:
 def _report(result: "ConversionResult", *, console: "Console", out: Path, dry_run: bool) -> None:
     console.print(_box_table(result.ledger))
     console.print(_image_table(result.ledger))
-    count = len(result.dataset.records)
-    names = ", ".join(result.dataset.label_map) or "none"
+    for hint in result.ledger.hints:
+        console.print(f"hint: {hint}", highlight=False, markup=False, soft_wrap=True)
+    count = len(result.images)
+    names = ", ".join(result.label_map) or "none"
     done = f"{'Would write' if dry_run else 'Wrote'} {count} image{'s' * (count != 1)} to {out}"
     line = f"{done} (read as {result.format.title}; classes: {names})."
     console.print(line, highlight=False, markup=False, soft_wrap=True)
     if not dry_run:
-        line = (
-            f"What was changed or left out is in {out / 'ledger.json'}.\nNext: lucency split {out}"
-        )
+        line = f"What was changed or left out is in {out / 'ledger.json'}."
+        if result.dataset is not None:
+            line += f"\nNext: lucency split {out}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -137,13 +188,18 @@ def _image_table(ledger: "Ledger") -> "Table":
     from rich.table import Table
 
     from lucency.annotations.findings import Status
+    from lucency.annotations.ledger import Reason
 
     table = Table(title="Images", title_justify="left")
-    left_out = ledger.left_out_by_reason()
+    left_out, noted = ledger.left_out_by_reason(), ledger.noted_by_reason()
     row = []
     for status in Status:
         table.add_column(status.value, justify="right")
         row.append(ledger.images[status])
+    for reason in (Reason.SCALED, Reason.TURNED):
+        if noted[reason]:
+            table.add_column(f"of these {reason}", justify="right")
+            row.append(noted[reason])
     for reason, count in sorted(left_out.items()):
         table.add_column(f"left out: {reason}", justify="right")
         row.append(count)

@@ -1,6 +1,10 @@
-"""Rows and Columns of a DICOM file, and whether its pixel data is all there (PS3.5 section 7)."""
+"""What of a DICOM file matters to annotations: its size and identity (PS3.5 section 7).
+
+Whether the pixel data is all there is checked as well.
+"""
 
 import struct
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from lucency.configs.errors import ImageError
@@ -8,6 +12,7 @@ from lucency.configs.errors import ImageError
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
+_SOP_INSTANCE_UID = 0x00080018
 _TRANSFER_SYNTAX, _ROWS, _COLUMNS, _PIXELS = 0x00020010, 0x00280010, 0x00280011, 0x7FE00010
 _ITEM_END, _SEQUENCE_END = 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
@@ -19,8 +24,17 @@ _MAX_DEPTH = 50
 _MAX_ELEMENTS = 200_000
 
 
-def read_dicom_header(stream: BinaryIO) -> tuple[int, int]:
-    """Columns and Rows; the stream must start with a preamble.
+@dataclass(frozen=True, slots=True)
+class DicomHeader:
+    """Columns and Rows in pixels, and the SOPInstanceUID, empty where there is none."""
+
+    columns: int
+    rows: int
+    sop_instance_uid: str
+
+
+def read_dicom_header(stream: BinaryIO) -> DicomHeader:
+    """Read what matters; the stream must start with a preamble.
 
     Raises
     ------
@@ -40,6 +54,7 @@ def read_dicom_header(stream: BinaryIO) -> tuple[int, int]:
     stream.seek(-len(first), 1)
     reader = _Reader(stream, end, "<>"[syntax == _BIG_ENDIAN], first[4:].isalpha())
     found: dict[int, int] = {}
+    uid = b""
     while stream.tell() < end:
         tag, length = reader.element()
         if tag == _PIXELS:
@@ -49,13 +64,16 @@ def read_dicom_header(stream: BinaryIO) -> tuple[int, int]:
             break
         if tag in (_ROWS, _COLUMNS) and length == 2:
             found[tag] = reader.unpack("H")
+        elif tag == _SOP_INSTANCE_UID and length <= 64:
+            uid = stream.read(length)
         else:
             reader.skip(length)
     else:
         raise ImageError("is a DICOM file without pixel data, or a truncated one")
     if len(found) < 2:
         raise ImageError("is a DICOM file without Rows and Columns")
-    return found[_COLUMNS], found[_ROWS]
+    name = uid.decode("ascii", "replace").rstrip("\0 ")
+    return DicomHeader(found[_COLUMNS], found[_ROWS], name)
 
 
 def _transfer_syntax(stream: BinaryIO) -> str:

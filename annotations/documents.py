@@ -2,12 +2,20 @@
 
 import json
 import math
+import os
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lucency.configs.errors import AnnotationError
 
+if TYPE_CHECKING:
+    from lucency.annotations.sources import SourceFile
+
+# Without blocking, so that a pipe among the files cannot stop a conversion.
+_OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK
+_FIRST_BYTES, _NEXT_BYTES = 65_536, 16_777_216
+_LONGEST_NAME = 1_000
+_DECODER = json.JSONDecoder()
 _SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -18,7 +26,7 @@ _SPLIT_NAMES = {
 }
 
 
-def read_text(path: Path) -> str:
+def read_text(file: "SourceFile") -> str:
     """Read UTF-8 (with or without a byte order mark), UTF-16 or UTF-32 text.
 
     Raises
@@ -27,20 +35,53 @@ def read_text(path: Path) -> str:
         The file cannot be read or is no text.
 
     """
+    return decode(read_bytes(file), name=file.name)
+
+
+def read_bytes(file: "SourceFile") -> bytes:
+    """The whole file; raises `AnnotationError` if it cannot be read.
+
+    The system's own calls, since a set may have 20,000 files and these take half the time of a
+    Python file object.
+    """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise AnnotationError(f"{path.name}: cannot be read: {error.strerror}") from None
+        handle = os.open(file.path, _OPEN_FLAGS)
+        try:
+            data = os.read(handle, _FIRST_BYTES)
+            if len(data) == _FIRST_BYTES:
+                parts = [data]
+                while data := os.read(handle, _NEXT_BYTES):
+                    parts.append(data)
+                data = b"".join(parts)
+        finally:
+            os.close(handle)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AnnotationError(f"{file.name}: cannot be read: {reason}") from None
+    return data
+
+
+def decode(data: bytes, *, name: str) -> str:
+    """The text of a file's bytes, without a byte order mark.
+
+    Raises
+    ------
+    AnnotationError
+        They are no text; ``name`` is that of the file.
+
+    """
+    # ASCII's first characters settle it, and nearly all documents start with some.
+    plain = data[:1].isascii() and b"\0" not in data[:4]
     try:
-        text = data.decode(json.detect_encoding(data))
+        text = data.decode("utf-8" if plain else json.detect_encoding(data))
     except UnicodeDecodeError as error:
         raise AnnotationError(
-            f"{path.name}: is not text: byte {error.start} is not {error.encoding}"
+            f"{name}: is not text: byte {error.start} is not {error.encoding}"
         ) from None
     return text.removeprefix("\ufeff")
 
 
-def read_json(path: Path) -> Any:
+def read_json(file: "SourceFile") -> Any:
     """Read a JSON document. ``NaN`` and ``Infinity`` pass, so that `finite` can say where.
 
     Raises
@@ -49,22 +90,24 @@ def read_json(path: Path) -> Any:
         The file cannot be read, is not JSON, or is nested too deeply.
 
     """
-    text = read_text(path)
+    text = read_text(file)
     try:
-        return json.loads(text)
+        return _DECODER.decode(text)
     except RecursionError:
-        raise AnnotationError(f"{path.name}: is nested too deeply to be an annotation") from None
+        raise AnnotationError(f"{file.name}: is nested too deeply to be an annotation") from None
     except json.JSONDecodeError as error:
         raise AnnotationError(
-            f"{path.name}: is not valid JSON: {error.msg} in line {error.lineno}, "
+            f"{file.name}: is not valid JSON: {error.msg} in line {error.lineno}, "
             f"column {error.colno}"
         ) from None
     except ValueError as error:  # an integer of more than 4,300 digits
-        raise AnnotationError(f"{path.name}: is not valid JSON: {error!s:.80}") from None
+        raise AnnotationError(f"{file.name}: is not valid JSON: {error!s:.80}") from None
 
 
 def finite(value: object) -> float | None:
     """The number ``value`` as a float, or None if it is no number or not finite."""
+    if type(value) is float:  # by far the most, and this is asked a million times
+        return value if -math.inf < value < math.inf else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -82,8 +125,10 @@ def whole(value: object) -> int | None:
 
 def text(value: object) -> str | None:
     """A string that can be written as UTF-8 on one line, or None."""
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_NAME:
         return None
+    if value.isprintable():
+        return value
     # JSON's \ud800 gives half a character, which no file can hold.
     if any(ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF for char in value):
         return None

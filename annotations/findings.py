@@ -3,9 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import PurePath
+from types import MappingProxyType
+from typing import Any
 
 from lucency.annotations.geometry import Box, Point
+
+# Shared by all that have none: a set has 100,000 findings.
+NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
 
 
 class Status(StrEnum):
@@ -20,29 +24,34 @@ class Status(StrEnum):
 class Finding:
     """One marked finding. It has no score: truth and prediction are different types.
 
-    ``polygon`` is the outline in pixels of the stored image where the format had one.
-    ``index`` is the position in the source file (``shapes[3]``), for the ledger.
+    ``polygon`` is the outline where the format had one, in the same pixels as the box: at least
+    three corners, the four of a rotated rectangle among them. ``attributes`` are further things
+    said of it, as text. ``index`` is the position in the source file (``shapes[3]``).
     """
 
     label: str
     box: Box
     polygon: tuple[Point, ...] | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=lambda: NO_ATTRIBUTES)
     index: str = ""
 
     def __post_init__(self) -> None:
-        if not self.label.strip():
+        if not self.label or self.label.isspace():
             raise ValueError("a finding must have a label, got an empty one")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageAnnotation:
-    """All findings of one image.
+    """What one reader marked in one image.
 
-    ``image`` is the path as the annotation names it, ``source`` the annotation file,
+    ``image`` is the path as the annotation names it, with forward slashes, or the image's DICOM
+    SOPInstanceUID; ``source`` the annotation file's name below the folder that is read,
     ``size_wh`` the size in pixels that the coordinates refer to (None where the format has none),
-    ``split`` and ``patient_id`` what the source says of them, or empty.
-    ``labels`` are image-level labels, such as ``{"tb": True}``.
+    ``reader`` who marked it, ``split`` and ``patient_id`` what the source says of them, or empty.
+    ``labels`` are image-level labels, such as ``{"tb": True}``; ``extra`` further columns of
+    ``dataset.csv``, such as the view.
+
+    Where several readers marked an image, each gives one such annotation.
 
     Raises
     ------
@@ -51,14 +60,16 @@ class ImageAnnotation:
 
     """
 
-    image: PurePath
-    source: PurePath
+    image: str
+    source: str
     size_wh: tuple[int, int] | None
     findings: tuple[Finding, ...]
     status: Status
+    reader: str = ""
     split: str = ""
     patient_id: str = ""
-    labels: Mapping[str, bool] = field(default_factory=dict)
+    labels: Mapping[str, bool] = field(default_factory=lambda: NO_ATTRIBUTES)
+    extra: Mapping[str, str] = field(default_factory=lambda: NO_ATTRIBUTES)
 
     def __post_init__(self) -> None:
         if bool(self.findings) != (self.status is Status.ANNOTATED):

@@ -1,131 +1,196 @@
-"""Fitting the boxes of an annotation to its image: scale, rename, clip, merge."""
+"""Fitting the findings of an annotation to its image: map, rename, clip, merge."""
 
-from collections import Counter
+import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from lucency.annotations.choices import Edge, Geometry
 from lucency.annotations.findings import Finding, ImageAnnotation
-from lucency.annotations.formats import NORMALISED
-from lucency.annotations.geometry import Box
+from lucency.annotations.geometry import Box, Point
 from lucency.annotations.ledger import Ledger, Outcome, Reason
+from lucency.annotations.shapes import clipped_polygon, corners, minimum_rectangle
+from lucency.annotations.sizes import PixelMap
 
 # Boxes reach beyond an edge, or are thin, by rounding alone up to this; nobody marks so finely.
 ROUNDING_PX = 0.01
-# Annotation and image may differ in size if their aspect ratios agree this well.
-ASPECT_TOLERANCE = 0.01
-_DUPLICATE_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class LabelRules:
-    """Which labels to rename, to leave out, and to accept (None: all)."""
+class FittingRules:
+    """Which labels to rename, to leave out and to accept (None: all), and which shapes to keep."""
 
     rename: Mapping[str, str] = field(default_factory=dict)
     drop: Collection[str] = ()
     accepted: Collection[str] | None = None
+    geometry: Geometry = Geometry.BOX
+    edge: Edge = Edge.CLIP
+
+    @property
+    def keeps_labels(self) -> bool:
+        """Whether every label stays as it is."""
+        return not self.rename and not self.drop and self.accepted is None
 
 
-class SizeMismatchError(Exception):
-    """Annotation and image are of different shapes: the boxes belong to another image."""
+# The findings of an image by what makes two of them duplicates: label, corners, outline.
+Fitted: TypeAlias = dict[tuple[object, ...], Finding]
 
 
-def scale_to(
-    size_wh: tuple[int, int], annotation: ImageAnnotation, ledger: Ledger
-) -> tuple[float, float] | None:
-    """The factors from the annotation's pixels to those of an image of ``size_wh``.
-
-    None where they are the same. Raises `SizeMismatchError` if the two differ in shape.
-    """
-    width, height = size_wh
-    if annotation.size_wh in (None, size_wh):
-        return None
-    if annotation.size_wh == NORMALISED:
-        return float(width), float(height)
-    wide, high = annotation.size_wh or size_wh
-    told = f"the annotation is for {wide} x {high} px, the image has {width} x {height} px"
-    if abs((wide / high) / (width / height) - 1) > ASPECT_TOLERANCE:
-        turned = (high, wide) == (width, height)
-        raise SizeMismatchError(told + (": one of the two is turned" if turned else ""))
-    ledger.note(annotation.source, image=str(annotation.image), reason=Reason.SCALED, detail=told)
-    return width / wide, height / high
+def key_of(finding: Finding) -> tuple[object, ...]:
+    """What makes two findings of an image duplicates."""
+    box, polygon = finding.box, finding.polygon
+    corners = (finding.label, box.x1, box.y1, box.x2, box.y2)
+    return (*corners, polygon) if polygon else corners
 
 
 def fit(
     annotation: ImageAnnotation,
-    scale: tuple[float, float] | None,
+    to_image: PixelMap | None,
     size_wh: tuple[int, int],
-    rules: LabelRules,
-    findings: dict[tuple[object, ...], Finding],
+    rules: FittingRules,
+    fitted: Fitted,
     ledger: Ledger,
 ) -> None:
-    """Scale, rename, clip and merge; what is left is added to ``findings``.
+    """Add the annotation's findings to ``fitted``, in pixels of an image of ``size_wh``.
 
-    Polygons are left behind, since the set to be written has boxes alone.
+    What is clipped, merged or dropped is told to the ledger.
     """
-    written: Counter[str] = Counter()
+    width, height = size_wh
+    plain = to_image is None and rules.keeps_labels and rules.geometry is Geometry.BOX
+    smallest = ROUNDING_PX if size_wh != (1, 1) else 0.0
+    written: dict[str, int] = {}
     for finding in annotation.findings:
-        label = rules.rename.get(finding.label, finding.label)
-        whole = finding.box.scaled(*scale) if scale else finding.box
-        fitted = replace(finding, label=label, box=whole.clipped(*size_wh), polygon=None)
-        key = _key(fitted, size_wh)
-        verdict = _refusal(finding, fitted, whole, size_wh, rules)
-        if verdict is None and key in findings:
-            detail = f"equal to {findings[key].index}"
-            verdict = Outcome.MERGED, Reason.DUPLICATE, detail
+        box, label = finding.box, finding.label
+        x1, y1, x2, y2 = box.x1, box.y1, box.x2, box.y2
+        # Most boxes need nothing done, and a set has 100,000 of them.
+        if (
+            plain
+            and (x1 >= 0 and x1 + smallest < x2 <= width)
+            and (y1 >= 0 and y1 + smallest < y2 <= height)
+            and (key := (label, x1, y1, x2, y2)) not in fitted
+        ):
+            fitted[key] = finding
+            written[label] = written.get(label, 0) + 1
+            continue
+        verdict = _fit_one(finding, to_image, size_wh, rules, fitted)
         if verdict is None:
-            findings[key] = fitted
-            verdict = _clipping(fitted.box, whole)
-        if verdict is None:
-            written[finding.label] += 1
+            written[label] = written.get(label, 0) + 1
             continue
         outcome, reason, detail = verdict
         ledger.changed(
             annotation.source,
             outcome,
-            image=str(annotation.image),
+            image=annotation.image,
             index=finding.index,
-            label=finding.label,
+            label=label,
             reason=reason,
             detail=detail,
         )
-    for name, count in written.items():
-        ledger.written(annotation.source, name, count)
+    if written:
+        ledger.written(annotation.source, written)
 
 
 _Verdict: TypeAlias = tuple[Outcome, Reason, str]
 
 
-def _refusal(
-    finding: Finding, fitted: Finding, whole: Box, size_wh: tuple[int, int], rules: LabelRules
+def _fit_one(
+    finding: Finding,
+    to_image: PixelMap | None,
+    size_wh: tuple[int, int],
+    rules: FittingRules,
+    fitted: Fitted,
 ) -> _Verdict | None:
-    if finding.label in rules.drop:
-        return Outcome.DROPPED, Reason.DROPPED_LABEL, "as asked for"
-    if rules.accepted is not None and fitted.label not in rules.accepted:
-        detail = f"{fitted.label} is not among the class names"
-        return Outcome.DROPPED, Reason.UNKNOWN_CLASS, detail
-    if min(whole.width, whole.height) < ROUNDING_PX:
-        return Outcome.DROPPED, Reason.ZERO_AREA, f"must span an area, got {_corners(whole)}"
-    if min(fitted.box.width, fitted.box.height) < ROUNDING_PX:
-        detail = f"must be inside {size_wh[0]} x {size_wh[1]} px, got {_corners(whole)}"
-        return Outcome.DROPPED, Reason.OUTSIDE_IMAGE, detail
-    return None
-
-
-def _clipping(box: Box, whole: Box) -> _Verdict | None:
-    beyond = max(box.x1 - whole.x1, box.y1 - whole.y1, whole.x2 - box.x2, whole.y2 - box.y2)
-    if beyond <= ROUNDING_PX:
+    """Add one finding to ``fitted`` and say what is to be told of it, or None if nothing is."""
+    label = rules.rename.get(finding.label, finding.label)
+    try:
+        whole = to_image.box(finding.box) if to_image else finding.box
+        polygon = _polygon(finding, to_image, rules.geometry)
+    except (ValueError, OverflowError):
+        return Outcome.DROPPED, Reason.NOT_FINITE, "must be finite numbers"
+    inside = whole.clipped(*size_wh)
+    refused = _refusal(finding.label, label, whole, inside, size_wh, rules)
+    if refused:
+        return refused
+    box = whole if rules.edge is Edge.KEEP else inside
+    if polygon and rules.edge is not Edge.KEEP:
+        polygon = _clipped(polygon, size_wh, rules.geometry)
+    result = Finding(label, box, polygon or None, finding.attributes, finding.index)
+    key = key_of(result)
+    if key in fitted:
+        return Outcome.MERGED, Reason.DUPLICATE, f"equal to {fitted[key].index}"
+    fitted[key] = result
+    beyond = _beyond(whole, inside)
+    if beyond <= _tolerance(size_wh) or rules.edge is Edge.KEEP:
         return None
     detail = f"reached {beyond:.2f} px beyond an edge: {_corners(whole)}"
     return Outcome.CLIPPED, Reason.BEYOND_EDGE, detail
 
 
-def _key(finding: Finding, size_wh: tuple[int, int]) -> tuple[object, ...]:
-    """Equal for findings whose lines in a label file would be equal."""
-    box, (width, height) = finding.box, size_wh
-    xs = (round(value / width, _DUPLICATE_DIGITS) for value in (box.x1, box.x2))
-    ys = (round(value / height, _DUPLICATE_DIGITS) for value in (box.y1, box.y2))
-    return (finding.label, *xs, *ys)
+def _polygon(
+    finding: Finding, to_image: PixelMap | None, geometry: Geometry
+) -> tuple[Point, ...] | None:
+    """The outline to be kept, in pixels of the image."""
+    if geometry is Geometry.BOX or (geometry is Geometry.OUTLINE and not finding.polygon):
+        return None
+    points = finding.polygon or corners(finding.box)
+    if to_image:
+        points = to_image.points(points)
+    if not all(math.isfinite(value) for point in points for value in point):
+        raise ValueError("points must be finite")
+    return minimum_rectangle(points) if geometry is Geometry.ROTATED else points
+
+
+def _clipped(
+    polygon: tuple[Point, ...], size_wh: tuple[int, int], geometry: Geometry
+) -> tuple[Point, ...] | None:
+    width, height = size_wh
+    if all(0 <= x <= width and 0 <= y <= height for x, y in polygon):
+        return polygon
+    if geometry is Geometry.ROTATED:  # four corners it must keep
+        return tuple((min(max(x, 0.0), width), min(max(y, 0.0), height)) for x, y in polygon)
+    kept = clipped_polygon(polygon, width, height)
+    return kept if len(kept) >= 3 else None
+
+
+def _refusal(
+    old: str,
+    label: str,
+    whole: Box,
+    inside: Box,
+    size_wh: tuple[int, int],
+    rules: FittingRules,
+) -> _Verdict | None:
+    smallest = _tolerance(size_wh)
+    if old in rules.drop:
+        return Outcome.DROPPED, Reason.DROPPED_LABEL, "as asked for"
+    if rules.accepted is not None and label not in rules.accepted:
+        detail = f"{label} is not among the class names"
+        return Outcome.DROPPED, Reason.UNKNOWN_CLASS, detail
+    if min(whole.width, whole.height) <= smallest:
+        return Outcome.DROPPED, Reason.ZERO_AREA, f"must span an area, got {_corners(whole)}"
+    if rules.edge is Edge.KEEP:
+        return None
+    beyond = _beyond(whole, inside)
+    place = f"{size_wh[0]} x {size_wh[1]}{' px' if size_wh != (1, 1) else ''}"
+    if min(inside.width, inside.height) <= smallest:
+        detail = f"must be inside {place}, got {_corners(whole)}"
+        return Outcome.DROPPED, Reason.OUTSIDE_IMAGE, detail
+    if rules.edge is Edge.ERROR and beyond > smallest:
+        detail = f"must be inside {place}, reaches {beyond:.2f} beyond: {_corners(whole)}"
+        return Outcome.DROPPED, Reason.BEYOND_EDGE, detail
+    return None
+
+
+def _tolerance(size_wh: tuple[int, int]) -> float:
+    """`ROUNDING_PX`, or next to nothing where coordinates are fractions."""
+    return ROUNDING_PX if size_wh != (1, 1) else 1e-9
+
+
+def _beyond(whole: Box, inside: Box) -> float:
+    """How far a box reaches beyond an edge of its image, in pixels."""
+    return max(
+        inside.x1 - whole.x1, inside.y1 - whole.y1, whole.x2 - inside.x2, whole.y2 - inside.y2
+    )
 
 
 def _corners(box: Box) -> str:

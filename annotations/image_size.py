@@ -34,11 +34,15 @@ _TIFF_TYPES = {1: "B", 3: "H", 4: "I"}
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """What the header tells: ``kind`` (png, jpeg, tiff, dicom) and the size as displayed, in px."""
+    """What the header tells: ``kind`` (png, jpeg, tiff, dicom) and the size as displayed, in px.
+
+    ``orientation`` is that of EXIF, 1 to 8: how the stored rows and columns are to be turned.
+    """
 
     kind: str
     width: int
     height: int
+    orientation: int = 1
 
 
 def read_header(stream: BinaryIO) -> ImageHeader:
@@ -60,7 +64,8 @@ def read_header(stream: BinaryIO) -> ImageHeader:
         elif start.startswith(b"\xff\xd8\xff"):
             header = _jpeg(stream)
         elif start[128:132] == b"DICM":  # before TIFF: a preamble may be a TIFF header (PS3.10 7.1)
-            header = ImageHeader("dicom", *read_dicom_header(stream))
+            dicom = read_dicom_header(stream)
+            header = ImageHeader("dicom", dicom.columns, dicom.rows)
         elif start.startswith(_TIFF):
             header = _tiff(stream)
         else:
@@ -154,7 +159,7 @@ def _has_end_of_image(stream: BinaryIO) -> bool:
 
 def _turned(kind: str, size: tuple[int, int], orientation: int) -> ImageHeader:
     width, height = size[::-1] if orientation in _EXIF_TURNED else size
-    return ImageHeader(kind, width, height)
+    return ImageHeader(kind, width, height, orientation if orientation in range(1, 9) else 1)
 
 
 def _orientation_in(tiff: bytes) -> int:

@@ -3,20 +3,26 @@
 import hashlib
 import io
 import os
+import re
+import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
+from lucency.annotations.dicom_header import read_dicom_header
 from lucency.annotations.image_size import IMAGE_SUFFIXES, ImageHeader, read_header
+from lucency.annotations.sources import entered
 from lucency.configs.errors import ImageError
+
+_UID = re.compile(r"[0-9]+(?:\.[0-9]+){3,}")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
     """An image that was found and is complete; ``data`` is set if it came out of an annotation."""
 
-    path: Path
+    path: str
     header: ImageHeader
     sha256: str
     data: bytes | None = None
@@ -35,14 +41,9 @@ class AmbiguousImageError(ImageError):
     """Several images of that name."""
 
 
-def is_image(path: PurePath) -> bool:
-    """Whether the name has the suffix of an image format that we read."""
-    return path.suffix.lower() in IMAGE_SUFFIXES
-
-
-def list_images(folder: Path) -> list[Path]:
-    """All images below ``folder`` by suffix, sorted; hidden files and folders are passed over."""
-    return sorted(_walk(folder))
+def list_images(folder: Path) -> list[str]:
+    """All images below ``folder`` by suffix, sorted, but no hidden ones and no rendered copies."""
+    return sorted(_walk(str(folder)), key=lambda path: path.split("/"))
 
 
 class ImageFinder:
@@ -50,15 +51,18 @@ class ImageFinder:
 
     In turn: the path from the annotation's folder; the path from each of ``roots``; then, root
     after root, the image whose path ends likewise, with ever fewer folders. A name without an
-    image's suffix (YOLO gives none) matches any suffix.
+    image's suffix (YOLO gives none) matches any suffix, and one whose suffix is not there
+    matches the same name with another (a DICOM file that was turned into a PNG). A DICOM UID
+    matches the file that holds it.
     """
 
     def __init__(self, roots: Iterable[Path]) -> None:
-        self._roots = tuple(roots)
-        self._indices: dict[Path, dict[str, list[Path]]] = {}
+        self._roots = tuple(str(root) for root in roots)
+        self._indices: dict[str, dict[str, list[str]]] = {}
         self._folders: dict[str, dict[str, list[str]]] = {}
+        self._by_uid: dict[str, list[str]] | None = None
 
-    def find(self, image: PurePath, *, beside: Path) -> Path:
+    def find(self, image: str, *, beside: str) -> str:
         """The path of ``image``, as named by an annotation file in the folder ``beside``.
 
         Raises
@@ -70,25 +74,33 @@ class ImageFinder:
 
         """
         for folder in (beside, *self._roots):
-            found = self._in_folder(folder / image)
+            found = self._in_folder(os.path.join(folder, image))  # noqa: PTH118 - as above
             if found:
                 return _only(found, image)
-        folders = [part for part in image.parent.parts if part != ".."]
-        for root in self._roots:
-            candidates = self._index(root).get(image.name, [])
-            for skipped in range(len(folders) + 1):
-                ending = tuple(folders[skipped:])
-                alike = [path for path in candidates if _ends_with(path.parent, ending)]
-                if alike:
-                    return _only(alike, image)
-        where = " or ".join(str(root) for root in self._roots) or str(beside)
+        folder, _, name = image.rpartition("/")
+        folders = [part for part in folder.split("/") if part not in ("", ".", "..")]
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122
+        names = [name, stem] if suffix.lower() in IMAGE_SUFFIXES else [name]
+        for wanted in names:
+            for root in self._roots:
+                candidates = self._index(root).get(wanted, [])
+                for skipped in range(len(folders) + 1):
+                    ending = "/".join(["", *folders[skipped:], ""])
+                    alike = [p for p in candidates if p[: p.rindex("/") + 1].endswith(ending)]
+                    if alike:
+                        return _only(alike, image)
+        if _UID.fullmatch(image):
+            found = self._holding_uid(image)
+            if found:
+                return _only(found, image)
+        where = " or ".join(self._roots) or beside
         raise MissingImageError(f"no such image in {where}")
 
-    def _in_folder(self, path: Path) -> list[Path]:
+    def _in_folder(self, path: str) -> list[str]:
         # os.path.isfile answers False for names too long or with a null byte; Path raises.
         if os.path.isfile(path):  # noqa: PTH113
             return [path]
-        if is_image(path):
+        if _has_image_suffix(path):
             return []
         folder, name = os.path.split(path)
         if folder not in self._folders:
@@ -98,24 +110,37 @@ class ImageFinder:
             except (OSError, ValueError):
                 names = []
             for entry in names:
-                if is_image(PurePath(entry)):
-                    stems[PurePath(entry).stem].append(entry)
+                if _has_image_suffix(entry):
+                    stems[os.path.splitext(entry)[0]].append(entry)  # noqa: PTH122
             self._folders[folder] = stems
-        return [Path(folder, entry) for entry in sorted(self._folders[folder].get(name, ()))]
+        return [f"{folder}/{entry}" for entry in sorted(self._folders[folder].get(name, ()))]
 
-    def _index(self, root: Path) -> dict[str, list[Path]]:
+    def _index(self, root: str) -> dict[str, list[str]]:
         """All images below ``root`` by name and by stem, each file once."""
         if root not in self._indices:
-            index: dict[str, dict[str, Path]] = defaultdict(dict)
-            for path in list_images(root):
+            index: dict[str, dict[str, str]] = defaultdict(dict)
+            for path in list_images(Path(root)):
                 real = os.path.realpath(path)
-                index[path.name].setdefault(real, path)
-                index[path.stem].setdefault(real, path)
+                name = path.rpartition("/")[2]
+                index[name].setdefault(real, path)
+                index[os.path.splitext(name)[0]].setdefault(real, path)  # noqa: PTH122
             self._indices[root] = {name: list(paths.values()) for name, paths in index.items()}
         return self._indices[root]
 
+    def _holding_uid(self, uid: str) -> list[str]:
+        """The DICOM files below the roots with this SOPInstanceUID."""
+        if self._by_uid is None:
+            holders: dict[str, dict[str, str]] = defaultdict(dict)
+            for root in self._roots:
+                for path in _all_files(root):
+                    found = _sop_instance_uid(path)
+                    if found:
+                        holders[found].setdefault(os.path.realpath(path), path)
+            self._by_uid = {key: sorted(paths.values()) for key, paths in holders.items()}
+        return self._by_uid.get(uid, [])
 
-def look_at(path: Path) -> SourceImage:
+
+def look_at(path: str) -> SourceImage:
     """Read header and digest of an image file.
 
     Raises
@@ -125,7 +150,9 @@ def look_at(path: Path) -> SourceImage:
 
     """
     try:
-        with path.open("rb") as stream:
+        if not os.path.isfile(path):  # noqa: PTH113 - a pipe would keep us waiting
+            raise ImageError("is not a file")
+        with open(path, "rb") as stream:  # noqa: PTH123 - thousands of them
             header = read_header(stream)
             stream.seek(0)
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -134,26 +161,38 @@ def look_at(path: Path) -> SourceImage:
     return SourceImage(path, header, digest)
 
 
-def look_at_bytes(data: bytes, path: Path) -> SourceImage:
+def look_at_bytes(data: bytes, path: str) -> SourceImage:
     """The same for an image that came out of the annotation file ``path``."""
     header = read_header(io.BytesIO(data))
     return SourceImage(path, header, hashlib.sha256(data).hexdigest(), data)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _has_image_suffix(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+
+
+def _all_files(folder: str) -> Iterator[str]:
     for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if not name.startswith(".") and is_image(PurePath(name)):
-                yield Path(parent, name)
+        folders[:] = entered(folders, files)
+        yield from (f"{parent}/{name}" for name in files if not name.startswith("."))
 
 
-def _ends_with(folder: Path, ending: tuple[str, ...]) -> bool:
-    return not ending or folder.parts[-len(ending) :] == ending
+def _walk(folder: str) -> Iterator[str]:
+    return (path for path in _all_files(folder) if _has_image_suffix(path))
 
 
-def _only(found: list[Path], image: PurePath) -> Path:
+def _sop_instance_uid(path: str) -> str:
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123
+            if stream.read(132)[128:] != b"DICM":
+                return ""
+            return read_dicom_header(stream).sop_instance_uid
+    except (OSError, ValueError, ImageError, struct.error):
+        return ""
+
+
+def _only(found: list[str], image: str) -> str:
     if len(found) > 1:
-        paths = " and ".join(str(path) for path in found[:2])
+        paths = " and ".join(found[:2])
         raise AmbiguousImageError(f"{len(found)} images have this name, such as {paths}")
     return found[0]

@@ -5,14 +5,12 @@ with a note.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from pathlib import PurePath
 from typing import Any
 
 from lucency.annotations.findings import Status
-from lucency.configs.errors import AnnotationError, ConfigError
 
 
 class Outcome(StrEnum):
@@ -33,9 +31,11 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     DROPPED_LABEL = "dropped-label"
     MALFORMED = "malformed"
+    MINORITY = "minority"
     NO_BOX = "no-box"
     NOT_FINITE = "not-finite"
     OUTSIDE_IMAGE = "outside-image"
+    READERS_AGREE = "readers-agree"
     UNKNOWN_CLASS = "unknown-class"
     UNKNOWN_IMAGE = "unknown-image"
     UNSUPPORTED_SHAPE = "unsupported-shape"
@@ -46,6 +46,7 @@ class Reason(StrEnum):
     MISSING_IMAGE = "missing-image"
     SCALED = "scaled"
     SIZE_MISMATCH = "size-mismatch"
+    TURNED = "turned"
     UNKNOWN_STATUS = "unknown-status"
     UNREADABLE_ANNOTATION = "unreadable-annotation"
     UNREADABLE_IMAGE = "unreadable-image"
@@ -54,14 +55,15 @@ class Reason(StrEnum):
 # These tell of a change that loses nothing, or of one that was asked for.
 HARMLESS = frozenset(
     {
-        Reason.BEYOND_EDGE,
         Reason.DUPLICATE,
         Reason.DROPPED_LABEL,
+        Reason.MINORITY,
+        Reason.READERS_AGREE,
         Reason.SCALED,
+        Reason.TURNED,
         Reason.UNKNOWN_STATUS,
     }
 )
-LOSSES = tuple(reason for reason in Reason if reason not in HARMLESS)
 
 
 class UnusableBox(Exception):  # noqa: N818 - no error of the program: it ends in the ledger
@@ -101,39 +103,37 @@ class Ledger:
     """The books of one conversion.
 
     Readers state how many boxes each file holds (`expect`); whoever decides on a box then says
-    what became of it, exactly once. Paths are kept relative to ``root``, so that a ledger tells
-    nothing of the machine it was made on.
+    what became of it, exactly once. Files go by their names below the folder that is read, so
+    that a ledger tells nothing of the machine it was made on. ``hints`` are sentences for the
+    user that are about no single image.
     """
 
-    def __init__(self, root: PurePath) -> None:
-        self.root = root
+    def __init__(self) -> None:
         self.box_entries: list[BoxEntry] = []
         self.image_entries: list[ImageEntry] = []
         self.images: Counter[Status] = Counter()
         self.outcomes: Counter[tuple[str, Outcome]] = Counter()  # by label in the source
-        self._expected: Counter[str] = Counter()
-        self._files: defaultdict[str, Counter[Outcome]] = defaultdict(Counter)
+        self.hints: list[str] = []
+        self._expected: dict[str, int] = {}
+        self._written: dict[str, int] = {}
+        self._changed: defaultdict[str, Counter[Outcome]] = defaultdict(Counter)
         self._lossy: set[tuple[str, str]] = set()
 
-    def name(self, path: PurePath) -> str:
-        """The name of a source file in the ledger: its path below the root."""
-        try:
-            return path.relative_to(self.root).as_posix()
-        except ValueError:
-            return path.name
-
-    def expect(self, source: PurePath, count: int) -> None:
+    def expect(self, source: str, count: int) -> None:
         """State that ``source`` holds ``count`` (more) boxes."""
-        self._expected[self.name(source)] += count
+        self._expected[source] = self._expected.get(source, 0) + count
 
-    def written(self, source: PurePath, label: str, count: int = 1) -> None:
-        """``count`` boxes were written as they stand."""
-        self.outcomes[label, Outcome.WRITTEN] += count
-        self._files[self.name(source)][Outcome.WRITTEN] += count
+    def written(self, source: str, counts: Mapping[str, int]) -> None:
+        """So many boxes of each label were written as they stand."""
+        total = 0
+        for label, count in counts.items():
+            self.outcomes[label, Outcome.WRITTEN] += count
+            total += count
+        self._written[source] = self._written.get(source, 0) + total
 
     def changed(
         self,
-        source: PurePath,
+        source: str,
         outcome: Outcome,
         *,
         image: str,
@@ -143,16 +143,15 @@ class Ledger:
         detail: str,
     ) -> None:
         """One box was clipped, merged or dropped."""
-        name = self.name(source)
-        entry = BoxEntry(name, image, index, label, outcome, reason, detail)
+        entry = BoxEntry(source, image, index, label, outcome, reason, detail)
         self.box_entries.append(entry)
         self.outcomes[label, outcome] += 1
-        self._files[name][outcome] += 1
-        if outcome is Outcome.DROPPED and reason is not Reason.DROPPED_LABEL:
-            self._lossy.add((name, image))
+        self._changed[source][outcome] += 1
+        if outcome is Outcome.DROPPED and reason not in HARMLESS:
+            self._lossy.add((source, image))
 
     def drop(
-        self, source: PurePath, *, image: str, index: str, label: str, reason: Reason, detail: str
+        self, source: str, *, image: str, index: str, label: str, reason: Reason, detail: str
     ) -> None:
         """One box was not written."""
         self.changed(
@@ -165,17 +164,30 @@ class Ledger:
             detail=detail,
         )
 
-    def lost_boxes(self, source: PurePath, image: str) -> bool:
+    def unusable(
+        self, source: str, problem: UnusableBox, *, image: str, index: str, label: str
+    ) -> None:
+        """One box of a source file is no finding, and is not written."""
+        self.drop(
+            source,
+            image=image,
+            index=index,
+            label=label,
+            reason=problem.reason,
+            detail=problem.detail,
+        )
+
+    def lost_boxes(self, source: str, image: str) -> bool:
         """Whether a box of this image was dropped against the user's will."""
-        return (self.name(source), image) in self._lossy
+        return (source, image) in self._lossy
 
-    def note(self, source: PurePath, *, image: str, reason: Reason, detail: str) -> None:
+    def note(self, source: str, *, image: str, reason: Reason, detail: str) -> None:
         """Something to tell about an image that is written all the same."""
-        self.image_entries.append(ImageEntry(self.name(source), image, reason, detail, False))
+        self.image_entries.append(ImageEntry(source, image, reason, detail, False))
 
-    def leave_out(self, source: PurePath, *, image: str, reason: Reason, detail: str) -> None:
+    def leave_out(self, source: str, *, image: str, reason: Reason, detail: str) -> None:
         """An image, or an annotation file, is not part of the result."""
-        self.image_entries.append(ImageEntry(self.name(source), image, reason, detail, True))
+        self.image_entries.append(ImageEntry(source, image, reason, detail, True))
 
     def totals(self) -> dict[str, int]:
         """Boxes in, written (clipped ones among them), clipped, merged and dropped."""
@@ -203,6 +215,10 @@ class Ledger:
         """How many images and annotation files were left out, by reason."""
         return Counter(entry.reason for entry in self.image_entries if entry.left_out)
 
+    def noted_by_reason(self) -> Counter[Reason]:
+        """How many images were written with something to tell, by reason."""
+        return Counter(entry.reason for entry in self.image_entries if not entry.left_out)
+
     def check(self) -> None:
         """Make sure that the books balance, file by file; anything else is a bug of ours.
 
@@ -212,45 +228,30 @@ class Ledger:
             A box has no outcome, or more than one.
 
         """
-        for source in self._expected.keys() | self._files.keys():
-            outcomes = sum(self._files[source].values())
-            if outcomes != self._expected[source]:
+        written = {source: count for source, count in self._written.items() if count}
+        if not self._changed and written == {s: n for s, n in self._expected.items() if n}:
+            return
+        for source in self._expected.keys() | self._written.keys() | self._changed.keys():
+            expected = self._expected.get(source, 0)
+            outcomes = sum(self._outcomes_of(source).values())
+            if outcomes != expected:
                 raise RuntimeError(
-                    f"{source}: {self._expected[source]} boxes in, but {outcomes} accounted for; "
+                    f"{source}: {expected} boxes in, but {outcomes} accounted for; "
                     "please report this"
                 )
 
-    def refuse_losses(self, allow: Collection[Reason]) -> None:
-        """Raise unless every loss has a reason in ``allow``.
+    def _by_file(self) -> dict[str, dict[str, int]]:
+        """Boxes in and their outcomes by file; files of the same counts share one entry."""
+        alike: dict[tuple[tuple[str, int], ...], dict[str, int]] = {}
+        counts = {}
+        for source, count in sorted(self._expected.items()):
+            entry = {"in": count, **self._outcomes_of(source)}
+            counts[source] = alike.setdefault(tuple(entry.items()), entry)
+        return counts
 
-        Raises
-        ------
-        AnnotationError
-            One line with the counts by reason, an example of each, and how to go on.
-
-        """
-        boxes, images = self.dropped_by_reason(), self.left_out_by_reason()
-        reasons = [r for r in LOSSES if r not in allow and (boxes[r] or images[r])]
-        if not reasons:
-            return
-        told = [
-            f"{reason}: {_count(reason, images[reason], boxes[reason])} ({self._example(reason)})"
-            for reason in reasons
-        ]
-        flags = " ".join(f"--allow {reason}" for reason in reasons)
-        mend = "mend the source"
-        if reasons == [Reason.MISSING_IMAGE]:
-            mend = "name the folder of the images with --images"
-        raise AnnotationError(f"{'; '.join(told)}; {mend}, or leave them out with {flags}")
-
-    def _example(self, reason: Reason) -> str:
-        for entry in self.image_entries:
-            if entry.reason is reason and entry.left_out:
-                return _joined(entry.image or entry.source, entry.detail)
-        for box in self.box_entries:
-            if box.reason is reason and box.outcome is Outcome.DROPPED:
-                return f"{box.source}: {_joined(box.index, box.detail)}"
-        return ""
+    def _outcomes_of(self, source: str) -> dict[str, int]:
+        written = {"written": self._written.get(source, 0)}
+        return written | _sorted(self._changed[source]) if source in self._changed else written
 
     def to_json(self) -> dict[str, Any]:
         """Totals, counts by reason, label and file, and every entry, ready for JSON."""
@@ -264,41 +265,15 @@ class Ledger:
                 "left_out_by_reason": _sorted(self.left_out_by_reason()),
             },
             "labels": dict(labels),
-            "files": {
-                source: {"in": count, **_sorted(self._files[source])}
-                for source, count in sorted(self._expected.items())
-            },
-            "box_entries": [asdict(entry) for entry in self.box_entries],
-            "image_entries": [asdict(entry) for entry in self.image_entries],
+            "files": self._by_file(),
+            "box_entries": [_as_dict(entry) for entry in self.box_entries],
+            "image_entries": [_as_dict(entry) for entry in self.image_entries],
+            "hints": list(self.hints),
         }
 
 
-def reasons_from(names: Collection[str]) -> frozenset[Reason]:
-    """The reasons that ``--allow`` names.
-
-    Raises
-    ------
-    ConfigError
-        A name is no reason for a loss.
-
-    """
-    known = {str(reason): reason for reason in LOSSES}
-    for name in names:
-        if name not in known:
-            raise ConfigError(f"--allow {name}: no such reason; there are {', '.join(known)}")
-    return frozenset(known[name] for name in names)
-
-
-def _joined(where: str, detail: str) -> str:
-    # Readers' details start with the file's name or the position already.
-    return detail if detail.startswith(where) else f"{where}: {detail}"
-
-
-def _count(reason: Reason, images: int, boxes: int) -> str:
-    noun = "file" if reason is Reason.UNREADABLE_ANNOTATION else "image"
-    parts = [f"{images} {noun}{'s' * (images != 1)}"] if images else []
-    parts += [f"{boxes} box{'es' * (boxes != 1)}"] if boxes else []
-    return " and ".join(parts)
+def _as_dict(entry: BoxEntry | ImageEntry) -> dict[str, Any]:
+    return {field.name: getattr(entry, field.name) for field in fields(entry)}
 
 
 def _sorted(counts: Mapping[Any, int]) -> dict[str, int]:

@@ -17,9 +17,11 @@ import yaml
 
 from lucency.annotations.findings import Finding, LabelMap, Status
 from lucency.annotations.geometry import Box
+from lucency.annotations.ledger import UnusableBox
+from lucency.annotations.yolo_lines import read_line
 from lucency.configs import atomic
 from lucency.configs.errors import DatasetError
-from lucency.configs.schema import read_yaml
+from lucency.configs.yaml_files import read_yaml
 
 DATASET_CSV = "dataset.csv"
 DATA_YAML = "data.yaml"
@@ -78,16 +80,13 @@ class Dataset:
         Raises
         ------
         DatasetError
-            A line of the label file is not ``class x y width height``, or its class is unknown.
+            A line of the label file is no box, oriented box or outline, or its class is unknown.
 
         """
         path = self.label_path(record)
         if record.status is not Status.ANNOTATED:
             return ()
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except OSError as error:
-            raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
+        lines = _text(path).splitlines()
         return tuple(
             self._finding(record, line, where=f"{path}: line {number}")
             for number, line in enumerate(lines, start=1)
@@ -95,8 +94,11 @@ class Dataset:
         )
 
     def _finding(self, record: ImageRecord, line: str, *, where: str) -> Finding:
+        fields = line.split()
         try:
-            class_id, *numbers = line.split()
+            if len(fields) > 5:
+                return self._outlined(record, line, where=where)
+            class_id, *numbers = fields
             x, y, width, height = (float(number) for number in numbers)
             label = self.label_map.names[int(class_id)] if int(class_id) >= 0 else ""
             box = Box(
@@ -106,11 +108,18 @@ class Dataset:
                 (y + height / 2) * record.height,
             )
             return Finding(label, box, index=where)
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, UnusableBox):
             raise DatasetError(
-                f"{where}: must be 'class x y width height' with a class below "
-                f"{len(self.label_map)}, got {line!r:.60}"
+                f"{where}: must be 'class x y width height', or a class and an outline, with a "
+                f"class below {len(self.label_map)}, got {line!r:.60}"
             ) from None
+
+    def _outlined(self, record: ImageRecord, line: str, *, where: str) -> Finding:
+        """The finding of an oriented box or an outline."""
+        found = read_line(line, self.label_map.names, where=where)
+        polygon = tuple((x * record.width, y * record.height) for x, y in found.polygon or ())
+        box = found.box.scaled(record.width, record.height)
+        return Finding(found.label, box, polygon, index=where)
 
 
 def read_dataset(root: Path) -> Dataset:
@@ -125,26 +134,25 @@ def read_dataset(root: Path) -> Dataset:
     for name in (DATA_YAML, DATASET_CSV):
         if not (root / name).is_file():
             raise DatasetError(f"{root}: has no {name}; make a set with `lucency convert`")
-    names = read_yaml(root / DATA_YAML).get("names")
-    if isinstance(names, dict):
-        names = [names[key] for key in sorted(names)]
-    if not isinstance(names, list):
-        raise DatasetError(f"{root / DATA_YAML}: names: must list the class names")
-    text = (root / DATASET_CSV).read_text(encoding="utf-8-sig")
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    missing = set(COLUMNS) - set(rows.fieldnames or ())
-    if missing:
-        raise DatasetError(f"{root / DATASET_CSV}: missing columns {', '.join(sorted(missing))}")
-    records = tuple(
-        _record(row, where=f"{root / DATASET_CSV}: line {number}")
-        for number, row in enumerate(rows, start=2)
-    )
+    label_map = _label_map(root / DATA_YAML)
+    rows = csv.DictReader(io.StringIO(_text(root / DATASET_CSV), newline=""))
+    try:
+        missing = set(COLUMNS) - set(rows.fieldnames or ())
+        if missing:
+            names = ", ".join(sorted(missing))
+            raise DatasetError(f"{root / DATASET_CSV}: missing columns {names}")
+        records = tuple(
+            _record(row, where=f"{root / DATASET_CSV}: line {number}")
+            for number, row in enumerate(rows, start=2)
+        )
+    except csv.Error as error:
+        raise DatasetError(f"{root / DATASET_CSV}: is no table: {error}") from None
     seen: set[PurePosixPath] = set()
     for record in records:
         if record.image in seen:
             raise DatasetError(f"{root / DATASET_CSV}: {record.image} stands twice")
         seen.add(record.image)
-    return Dataset(root, LabelMap(tuple(str(name) for name in names)), records)
+    return Dataset(root, label_map, records)
 
 
 def dataset_csv(records: Iterable[ImageRecord]) -> str:
@@ -158,7 +166,8 @@ def dataset_csv(records: Iterable[ImageRecord]) -> str:
         values = [str(getattr(record, column)) for column in COLUMNS]
         values += [record.extra.get(name, "") for name in further]
         writer.writerow(values)
-    return out.getvalue()
+    # A file's name may hold bytes of another encoding, which no text can.
+    return out.getvalue().encode(errors="replace").decode()
 
 
 def data_yaml(label_map: LabelMap, splits: Iterable[str]) -> str:
@@ -186,8 +195,30 @@ def write_tables(dataset: Dataset) -> None:
     atomic.write_text(dataset.root / DATASET_CSV, dataset_csv(dataset.records))
 
 
+def _label_map(path: Path) -> LabelMap:
+    names = read_yaml(path).get("names")
+    try:
+        if isinstance(names, dict):
+            names = [names[key] for key in sorted(names)]
+        if not isinstance(names, list):
+            raise ValueError("must list the class names")
+        return LabelMap(tuple(str(name) for name in names))
+    except (ValueError, TypeError) as error:  # keys of several types cannot be sorted
+        raise DatasetError(f"{path}: names: {error}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"{path}: cannot be read: {reason}") from None
+
+
 def _record(row: Mapping[str, str], *, where: str) -> ImageRecord:
     try:
+        if None in row:
+            raise ValueError("has more fields than there are columns")
         return ImageRecord(
             image=PurePosixPath(row["image"]),
             split=row["split"],
@@ -197,7 +228,7 @@ def _record(row: Mapping[str, str], *, where: str) -> ImageRecord:
             height=int(row["height"]),
             sha256=row["sha256"],
             source=row["source"],
-            extra={name: value for name, value in row.items() if name not in COLUMNS},
+            extra={name: value or "" for name, value in row.items() if name not in COLUMNS},
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise DatasetError(f"{where}: {error}") from None

@@ -1,9 +1,7 @@
-"""YOLO text files: ``class x_centre y_centre width height``, as fractions of the image.
+"""YOLO text files: one a image, a line a box, coordinates as fractions of the image.
 
-Folders as Ultralytics, Roboflow, Darknet and LabelImg lay them out: ``images/`` beside
-``labels/``, or text files beside images. Lines with corners (oriented boxes) or an outline
-(segments) become the box around them. An empty file is a confirmed negative; an image without
-a file is unknown.
+Ultralytics' layout (``data.yaml``, ``images/<split>``, ``labels/<split>``), the Darknet layouts
+with ``obj.names``, and plain folders with a ``classes.txt``.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,52 +9,86 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from lucency.annotations import documents
-from lucency.annotations.documents import finite, shown
-from lucency.annotations.findings import Finding, ImageAnnotation, LabelMap, Status
-from lucency.annotations.formats import NORMALISED
-from lucency.annotations.geometry import Box, Point, box_around
+from lucency.annotations.choices import Geometry
+from lucency.annotations.findings import ImageAnnotation, LabelMap, Status
+from lucency.annotations.formats import NORMALISED, Head
 from lucency.annotations.ledger import Ledger, Reason, UnusableBox
+from lucency.annotations.packing import packed
 from lucency.annotations.records import (
     DATA_YAML,
+    SPLITS,
     UNSPLIT,
     ImageRecord,
     data_yaml,
     read_dataset,
 )
-from lucency.annotations.yolo_layout import DataYaml, image_of, label_files, read_data_yaml
+from lucency.annotations.sources import Source, SourceFile
+from lucency.annotations.yolo_layout import (
+    DataYaml,
+    find_data_yaml,
+    image_of,
+    is_label_file,
+    lists_images,
+    looks_like_data_yaml,
+    read_data_yaml,
+)
+from lucency.annotations.yolo_lines import label_lines, label_of, read_line
 from lucency.configs import atomic
 from lucency.configs.errors import AnnotationError, LucencyError
 
 NAME_FILES = ("obj.names", "classes.txt", "labels/classes.txt", "classes.names")
-# Ten digits: a corner moves by less than a millionth of a pixel in an image of 5,000 px.
-DIGITS = 10
+# LabelImg and Roboflow's Darknet export write one into every folder of label files.
+_FOLDER_NAME_FILES = ("classes.txt", "_darknet.labels", "obj.names")
+_LONGEST_LINE = 1_000_000
 
 
-def detect(path: Path) -> bool:
-    """Whether ``path`` is a ``data.yaml`` or a folder of YOLO text files."""
-    if path.is_file():
-        return path.suffix in (".yaml", ".yml") and bool(_data_yaml_or_none(path))
-    if any((path / name).is_file() for name in (DATA_YAML, *NAME_FILES)):
-        return True
-    first = next(iter(label_files(path)), None)
-    return first is not None and _looks_like_labels(first)
+def detect(head: Head) -> bool:
+    """Whether the file is a ``data.yaml`` or a label file."""
+    name = head.name.rpartition("/")[2].lower()
+    if name.endswith((".yaml", ".yml")):
+        return looks_like_data_yaml(head.text)
+    if not name.endswith(".txt") or not is_label_file(name):
+        return False
+    lines = [line.split() for line in head.text[:100_000].splitlines()[:-1] or [head.text]]
+    fields = [line for line in lines if line]
+    if not fields:  # a negative, if it is anything
+        folder = Path(head.path).parent
+        named = "labels" in (folder.name, *head.name.split("/")[:-1])
+        return named or any((folder / names).is_file() for names in NAME_FILES)
+    return all(_looks_like_label(line) for line in fields)
 
 
-def class_names(path: Path) -> tuple[str, ...] | None:
+def class_names(source: Source) -> tuple[str, ...] | None:
     """The names in the order of their ids, or None if no file gives them.
 
     Raises
     ------
     AnnotationError
-        A names file is unreadable, or gives an empty name or the same name twice.
+        A names file is unreadable, gives an empty name or the same name twice, or two disagree.
 
     """
-    root = path.parent if path.is_file() else path
-    names = (_read_data_yaml(path) or DataYaml()).names
+    names = (_read_data_yaml(source) or DataYaml()).names
     for name in NAME_FILES:
-        if names is None and (root / name).is_file():
-            names = read_class_file(root / name)
-    return names
+        if names is None and (source.root / name).is_file():
+            names = read_class_file(source.root / name)
+    return names or _names_beside_labels(source)
+
+
+def _names_beside_labels(source: Source) -> tuple[str, ...] | None:
+    """The names that the folders of label files give, each for itself."""
+    found: dict[tuple[str, ...], str] = {}
+    for folder in sorted({file.name.rpartition("/")[0] for file in _label_files(source)}):
+        paths = [source.root / folder / name for name in _FOLDER_NAME_FILES]
+        path = next((path for path in paths if path.is_file()), None)
+        if path is not None:
+            found.setdefault(read_class_file(path), path.relative_to(source.root).as_posix())
+    if len(found) > 1:
+        files = " and ".join(found.values())
+        raise AnnotationError(
+            f"{files}: name different classes, or in different order; convert these folders one "
+            "by one, or say with --classes which file holds"
+        )
+    return next(iter(found), None)
 
 
 def read_class_file(path: Path) -> tuple[str, ...]:
@@ -68,7 +100,8 @@ def read_class_file(path: Path) -> tuple[str, ...]:
         The file is unreadable or empty, or a name is empty or stands twice.
 
     """
-    lines = [line.strip() for line in documents.read_text(path).rstrip().splitlines()]
+    text = documents.read_text(SourceFile(str(path), path.name))
+    lines = [line.strip() for line in text.rstrip().splitlines()]
     if not lines:
         raise AnnotationError(f"{path.name}: has no class names")
     try:
@@ -77,17 +110,10 @@ def read_class_file(path: Path) -> tuple[str, ...]:
         raise AnnotationError(f"{path.name}: {error}") from None
 
 
-def embedded_image(path: Path) -> bytes | None:
-    """None: text files hold no images."""
-    return None
-
-
-def read(
-    path: Path, ledger: Ledger, *, classes: tuple[str, ...] | None = None
-) -> Iterator[ImageAnnotation]:
+def read(source: Source, ledger: Ledger) -> Iterator[ImageAnnotation]:
     """Yield an image for each label file; coordinates stay fractions (`NORMALISED`).
 
-    ``classes`` are the names by id; without them, those of the folder.
+    ``source.classes`` are the names by id; without them, those of the folder.
 
     Raises
     ------
@@ -95,30 +121,30 @@ def read(
         There are no label files, or no class names.
 
     """
-    root = path.parent if path.is_file() else path
-    data = _read_data_yaml(path) or DataYaml()
-    names = classes or class_names(path)
-    files = label_files(root)
+    data = _read_data_yaml(source) or DataYaml()
+    names = source.classes or class_names(source)
+    files = _label_files(source)
     if not files:
-        raise AnnotationError(f"{path}: has no YOLO label files (*.txt)")
+        raise AnnotationError(f"{source.path}: has no YOLO label files (*.txt)")
     if names is None:
         raise AnnotationError(
-            f"{path}: class names are missing: add a classes.txt, one name a line, "
+            f"{source.path}: class names are missing: add a classes.txt, one name a line, "
             "or name such a file with --classes"
         )
-    table = _table(root)
+    table = _table(source.root)
     for file in files:
-        image = image_of(PurePosixPath(file.relative_to(root).as_posix()))
+        image = image_of(file.name)
         try:
             annotation = _annotation(file, image, names, data, ledger)
-            yield _with_table(annotation, table.get(image))
+            if annotation is not None:
+                yield _with_table(annotation, table.get(image))
         except AnnotationError as error:
             reason = Reason.UNREADABLE_ANNOTATION
-            ledger.leave_out(file, image=str(image), reason=reason, detail=str(error))
+            ledger.leave_out(file.name, image=image, reason=reason, detail=str(error))
 
 
 def write(annotations: Iterable[ImageAnnotation], out: Path, *, label_map: LabelMap) -> None:
-    """Write ``labels/<split>/*.txt`` and ``data.yaml`` into the folder ``out``.
+    """Write ``labels/<split>/*.txt`` with boxes, and ``data.yaml``, into the folder ``out``.
 
     Images of unknown status get no file.
 
@@ -130,10 +156,11 @@ def write(annotations: Iterable[ImageAnnotation], out: Path, *, label_map: Label
     """
     written: set[Path] = set()
     splits: set[str] = set()
+    ids = {name: number for number, name in enumerate(label_map)}
     for annotation in annotations:
         split = annotation.split or UNSPLIT
         splits.add(split)
-        file = out / "labels" / split / f"{annotation.image.stem}.txt"
+        file = out / "labels" / split / f"{PurePosixPath(annotation.image).stem}.txt"
         if annotation.status is Status.UNKNOWN:
             continue
         if annotation.size_wh is None:
@@ -144,31 +171,34 @@ def write(annotations: Iterable[ImageAnnotation], out: Path, *, label_map: Label
         for finding in annotation.findings:
             if finding.label not in label_map:
                 raise AnnotationError(f"{annotation.image}: {finding.label}: no such class")
-        lines = (label_line(f, annotation.size_wh, label_map) for f in annotation.findings)
-        atomic.write_text(file, "".join(lines))
+        findings = packed(annotation.findings)
+        atomic.write_text(file, label_lines(findings, annotation.size_wh, ids, Geometry.BOX))
     atomic.write_text(out / DATA_YAML, data_yaml(label_map, splits))
 
 
-def label_line(finding: Finding, size_wh: tuple[int, int], label_map: LabelMap) -> str:
-    """One line of a label file, with its line end."""
-    box, (width, height) = finding.box, size_wh
-    values = (
-        (box.x1 + box.x2) / 2 / width,
-        (box.y1 + box.y2) / 2 / height,
-        box.width / width,
-        box.height / height,
-    )
-    numbers = " ".join(f"{value:.{DIGITS}f}" for value in values)
-    return f"{label_map.id_of(finding.label)} {numbers}\n"
+def _label_files(source: Source) -> list[SourceFile]:
+    """All label files; a ``data.yaml`` stands for its whole folder."""
+    whole = replace(source, path=source.root) if source.path.suffix != ".txt" else source
+    return [f for f in whole.files(".txt") if is_label_file(f.name) or _holds_labels(f)]
 
 
-def _table(root: Path) -> dict[PurePosixPath, ImageRecord]:
+def _holds_labels(file: SourceFile) -> bool:
+    """Whether a file holds boxes despite its name: an image may be called ``train.png``."""
+    try:
+        lines = documents.read_text(file).splitlines()
+    except AnnotationError:
+        return False
+    fields = [line.split() for line in lines if line.strip()]
+    return bool(fields) and all(map(_looks_like_label, fields))
+
+
+def _table(root: Path) -> dict[str, ImageRecord]:
     """What a set of our own says of its images in ``dataset.csv``; empty for other sets."""
     try:
         records = read_dataset(root).records
     except LucencyError:
         return {}
-    return {record.image.with_suffix(""): record for record in records}
+    return {str(record.image.with_suffix("")): record for record in records}
 
 
 def _with_table(annotation: ImageAnnotation, record: ImageRecord | None) -> ImageAnnotation:
@@ -176,121 +206,53 @@ def _with_table(annotation: ImageAnnotation, record: ImageRecord | None) -> Imag
         return annotation
     labels = {name: record.label(name) for name in record.extra}
     known = {name: label for name, label in labels.items() if label is not None}
-    return replace(annotation, patient_id=record.patient_id, labels=known)
+    extra = {name: text for name, text in record.extra.items() if name not in known and text}
+    split = record.split if record.split in SPLITS else annotation.split
+    return replace(annotation, split=split, patient_id=record.patient_id, labels=known, extra=extra)
 
 
-def _read_data_yaml(path: Path) -> DataYaml | None:
-    file = path if path.is_file() else path / DATA_YAML
-    return read_data_yaml(file) if file.is_file() else None
+def _read_data_yaml(source: Source) -> DataYaml | None:
+    named = source.path.suffix in (".yaml", ".yml") and source.path.is_file()
+    file = source.path if named else find_data_yaml(source.root)
+    return read_data_yaml(file) if file is not None else None
 
 
-def _data_yaml_or_none(path: Path) -> DataYaml | None:
+def _looks_like_label(fields: Sequence[str]) -> bool:
+    """Whether the fields of a line are a class number and fractions."""
     try:
-        return read_data_yaml(path)
-    except AnnotationError:
-        return None
-
-
-def _looks_like_labels(path: Path) -> bool:
-    try:
-        lines = documents.read_text(path).splitlines()
-    except AnnotationError:
+        numbers = [float(field) for field in fields]
+    except ValueError:
         return False
-    return all(_numbers(line) is not None for line in lines)
+    return len(numbers) >= 5 and (numbers[0] != numbers[0] or float(numbers[0]).is_integer())
 
 
 def _annotation(
-    file: Path,
-    image: PurePosixPath,
-    names: Sequence[str],
-    data: DataYaml,
-    ledger: Ledger,
-) -> ImageAnnotation:
+    file: SourceFile, image: str, names: Sequence[str], data: DataYaml, ledger: Ledger
+) -> ImageAnnotation | None:
+    """What a label file says, or None if it is a list of images (``train2017.txt``)."""
     lines = documents.read_text(file).splitlines()
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    ledger.expect(file, len(numbered))
+    longest = max(map(len, lines), default=0)
+    if longest > _LONGEST_LINE:
+        raise AnnotationError(f"{file.name}: has a line of {longest} characters: no label file")
+    if lists_images(lines):
+        ledger.hints.append(f"{file.name} was passed over: it lists images")
+        return None
+    ledger.expect(file.name, len(numbered))
     findings = []
     for number, line in numbered:
         index = f"line {number}"
         try:
-            findings.append(_finding(line, names, where=index, boxes_first=data.keypoints))
+            findings.append(read_line(line, names, where=index, boxes_first=data.keypoints))
         except UnusableBox as problem:
-            ledger.drop(
-                file,
-                image=str(image),
-                index=index,
-                label=_label(line, names),
-                reason=problem.reason,
-                detail=problem.detail,
-            )
+            label = label_of(line.split()[0], names)
+            ledger.unusable(file.name, problem, image=image, index=index, label=label)
     unmarked = Status.UNKNOWN if numbered else Status.NEGATIVE
     return ImageAnnotation(
         image=image,
-        source=file,
+        source=file.name,
         size_wh=NORMALISED,
         findings=tuple(findings),
         status=Status.ANNOTATED if findings else unmarked,
         split=data.split_of(image),
     )
-
-
-def _numbers(line: str) -> list[float | None] | None:
-    """The numbers of a line, None for one that is not finite; None if one is no number."""
-    try:
-        return [finite(float(field)) for field in line.split()]
-    except ValueError:
-        return None
-
-
-def _label(line: str, names: Sequence[str]) -> str:
-    numbers = _numbers(line) or [None]
-    number = numbers[0]
-    known = number is not None and number.is_integer() and 0 <= number < len(names)
-    return names[int(number)] if known and number is not None else ""
-
-
-def _finding(line: str, names: Sequence[str], *, where: str, boxes_first: bool) -> Finding:
-    values = _numbers(line)
-    if values is None:
-        raise UnusableBox(
-            Reason.MALFORMED, f"{where}: must be numbers alone, got {shown(line.strip())}"
-        )
-    numbers = [value for value in values if value is not None]
-    if len(numbers) < len(values):
-        raise UnusableBox(
-            Reason.NOT_FINITE, f"{where}: must be finite numbers, got {shown(line.strip())}"
-        )
-    label = _label(line, names)
-    if not label:
-        raise UnusableBox(
-            Reason.UNKNOWN_CLASS,
-            f"{where}: class must be a whole number from 0 to {len(names) - 1}, "
-            f"got {line.split()[0]}",
-        )
-    coordinates = numbers[1:5] if boxes_first and len(numbers) > 5 else numbers[1:]
-    try:
-        box, polygon = _box(coordinates)
-    except ValueError as error:
-        raise UnusableBox(
-            Reason.MALFORMED, f"{where}: {error}, got {shown(line.strip())}"
-        ) from None
-    if box.width <= 0 or box.height <= 0:
-        raise UnusableBox(
-            Reason.ZERO_AREA,
-            f"{where}: width and height must be above 0, got {shown(line.strip())}",
-        )
-    return Finding(label, box, polygon=polygon, index=where)
-
-
-def _box(numbers: Sequence[float]) -> tuple[Box, tuple[Point, ...] | None]:
-    if len(numbers) == 4:
-        x, y, width, height = numbers
-        width, height = max(width, 0.0), max(height, 0.0)
-        return Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2), None
-    if len(numbers) < 6 or len(numbers) % 2:
-        raise ValueError(
-            "must be a class and 4 numbers, or x and y of at least 3 points "
-            "(a sixth number as in predictions is not allowed)"
-        )
-    points = tuple(zip(numbers[::2], numbers[1::2], strict=True))
-    return box_around(points), points

@@ -1,5 +1,7 @@
 """Where a YOLO data set keeps its label files, images, class names and splits."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -9,6 +11,9 @@ import yaml
 from lucency.annotations import documents
 from lucency.annotations.documents import shown, split_named
 from lucency.annotations.findings import LabelMap
+from lucency.annotations.image_size import IMAGE_SUFFIXES
+from lucency.annotations.records import DATA_YAML
+from lucency.annotations.sources import SourceFile
 from lucency.configs.errors import AnnotationError
 
 # Text files that stand beside label files without being any.
@@ -16,6 +21,7 @@ _OTHER_TEXTS = frozenset(
     {"classes.txt", "labels.txt", "names.txt", "train.txt", "val.txt", "valid.txt", "test.txt"}
     | {"requirements.txt", "license.txt"}
 )
+_LISTED = (*sorted(IMAGE_SUFFIXES), ".bmp", ".gif", ".webp")
 _SPLIT_KEYS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 
 
@@ -33,8 +39,9 @@ class DataYaml:
     files: dict[PurePosixPath, str] = field(default_factory=dict)
     keypoints: bool = False
 
-    def split_of(self, image: PurePosixPath) -> str:
+    def split_of(self, name: str) -> str:
         """The split of an image (a path below the root, without suffix), or an empty text."""
+        image = PurePosixPath(name)
         if image in self.files:
             return self.files[image]
         for folder in image.parents:
@@ -44,23 +51,47 @@ class DataYaml:
         return split_named(names)
 
 
-def label_files(root: Path) -> list[Path]:
-    """All label files below ``root``, sorted."""
-    return [
-        file
-        for file in sorted(root.rglob("*.txt"))
-        if file.name.lower() not in _OTHER_TEXTS and not file.name.lower().startswith("readme")
-    ]
+def is_label_file(name: str) -> bool:
+    """Whether a text file is none of those that stand beside label files."""
+    last = name.rpartition("/")[2].lower()
+    return last not in _OTHER_TEXTS and not last.startswith("readme")
 
 
-def image_of(label_file: PurePosixPath) -> PurePosixPath:
+def image_of(label_file: str) -> str:
     """The image's path without suffix: ``labels/`` becomes ``images/``, or the same folder."""
-    parts = list(label_file.with_suffix("").parts)
-    for number in reversed(range(len(parts) - 1)):
-        if parts[number] == "labels":
-            parts[number] = "images"
-            break
-    return PurePosixPath(*parts)
+    *folders, name = label_file.split("/")
+    if "labels" in folders:
+        last = len(folders) - 1 - folders[::-1].index("labels")
+        folders[last] = "images"
+    return "/".join([*folders, name.rpartition(".")[0]])
+
+
+def lists_images(lines: Sequence[str]) -> bool:
+    """Whether every line of a text file, and at least one, is the path of an image."""
+    paths = [line.strip().lower() for line in lines if line.strip()]
+    return bool(paths) and all(path.endswith(_LISTED) for path in paths)
+
+
+def find_data_yaml(root: Path) -> Path | None:
+    """The ``data.yaml`` of a folder, or whatever else its one YAML that names classes is called."""
+    if (root / DATA_YAML).is_file():
+        return root / DATA_YAML
+    found = []
+    for name in sorted(os.listdir(root)):  # noqa: PTH208 - of thousands, a few are wanted
+        path = root / name if name.lower().endswith((".yaml", ".yml")) else None
+        if path is not None and path.is_file():
+            try:
+                text = documents.read_text(SourceFile(str(path), name))
+            except AnnotationError:
+                continue
+            if looks_like_data_yaml(text):
+                found.append(path)
+    return found[0] if len(found) == 1 else None
+
+
+def looks_like_data_yaml(text: str) -> bool:
+    """Whether a YAML text names classes as Ultralytics does."""
+    return "names:" in text and any(f"{key}:" in text for key in (*_SPLIT_KEYS, "nc", "path"))
 
 
 def read_data_yaml(path: Path) -> DataYaml:
@@ -72,7 +103,7 @@ def read_data_yaml(path: Path) -> DataYaml:
         The file is not YAML, has no names, or names a class twice.
 
     """
-    text = documents.read_text(path)
+    text = documents.read_text(SourceFile(str(path), path.name))
     try:
         values = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - builds text and lists only
     except (yaml.YAMLError, RecursionError) as error:
@@ -91,7 +122,10 @@ def read_data_yaml(path: Path) -> DataYaml:
             place = _below_root(str(entry))
             listing = path.parent / place
             if place.suffix == ".txt":
-                lines = documents.read_text(listing).splitlines() if listing.is_file() else []
+                lines = []
+                if listing.is_file():
+                    file = SourceFile(str(listing), str(place))
+                    lines = documents.read_text(file).splitlines()
                 files |= {_below_root(line).with_suffix(""): split for line in lines if line}
             elif folders.setdefault(place, split) != split:
                 twice.add(place)  # one folder for two splits is no split at all

@@ -11,8 +11,9 @@ def build_app() -> typer.Typer:
     """The command line with every subcommand; heavy libraries load only inside a command."""
     from lucency.annotations import commands as annotations
     from lucency.api import commands as service
-    from lucency.api import demo_command, model_commands
+    from lucency.api import demo_command, labelling_commands, model_commands
     from lucency.datasets import commands as datasets
+    from lucency.evaluation import commands as evaluation
 
     app = typer.Typer(
         name="lucency",
@@ -26,8 +27,13 @@ def build_app() -> typer.Typer:
     for command in (
         demo_command.demo,
         annotations.convert,
+        annotations.formats,
+        evaluation.check,
+        labelling_commands.prepare,
+        labelling_commands.collect,
+        labelling_commands.agree,
         datasets.split,
-        datasets.prepare,
+        datasets.render,
         datasets.phantoms,
         model_commands.train,
         model_commands.export,

@@ -20,7 +20,8 @@ def train(
 ) -> None:
     """Train a detector or a classifier from a configuration."""
     from lucency.configs.errors import ConfigError
-    from lucency.configs.schema import find_config, read_yaml
+    from lucency.configs.schema import find_config
+    from lucency.configs.yaml_files import read_yaml
 
     path = find_config(config)
     task = read_yaml(path).get("task")
@@ -44,7 +45,7 @@ def export(
 ) -> None:
     """Export a run as a bundle, after comparing ONNX Runtime with torch."""
     from lucency.configs.errors import ConfigError
-    from lucency.configs.schema import read_yaml
+    from lucency.configs.yaml_files import read_yaml
 
     if not (run / "config.yaml").is_file():
         raise ConfigError(f"{run}: is not a run folder: it has no config.yaml")

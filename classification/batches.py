@@ -12,7 +12,7 @@ from lucency.annotations.findings import Status
 from lucency.annotations.records import Dataset
 from lucency.classification.recipe import ClassificationConfig
 from lucency.classification.targets import LabelledSplit
-from lucency.datasets.prepare import prepare
+from lucency.datasets.render import render as render_set
 from lucency.datasets.torch_data import ImageReader, RadiographSet, read_displayed, read_grey
 
 Batches = torch.utils.data.DataLoader[tuple[Tensor, Tensor]]
@@ -25,7 +25,7 @@ def render(
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Render the set as the recipe says; reuses what an earlier run rendered."""
-    return prepare(dataset, config.display, progress=progress)
+    return render_set(dataset, config.display, progress=progress)
 
 
 def split_batches(

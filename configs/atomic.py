@@ -41,7 +41,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         ``path`` exists already and is not an empty folder: nothing of the user's is overwritten.
 
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
         raise ConfigError(f"{path}: exists already; name a new folder or remove this one")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))

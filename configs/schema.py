@@ -9,9 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lucency.configs.errors import ConfigError
-
-# A configuration is a page of text; anything larger is a mistake or an attack.
-MAX_CONFIG_BYTES = 1_000_000
+from lucency.configs.yaml_files import read_yaml
 
 
 class StrictModel(BaseModel):
@@ -57,34 +55,6 @@ def find_config(name: str) -> Path:
         return candidate
     names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
     raise ConfigError(f"{name}: no such configuration; give a path or one of: {names}")
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping with the safe loader.
-
-    Raises
-    ------
-    ConfigError
-        The file is missing, too large, not YAML, or not a mapping.
-
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(data) > MAX_CONFIG_BYTES:
-        raise ConfigError(f"{path}: {len(data)} bytes are too many for a configuration")
-    try:
-        values = yaml.safe_load(data)
-    except (yaml.YAMLError, RecursionError, UnicodeDecodeError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" in line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError(f"{path}: not valid YAML{line}: {problem}") from None
-    if not isinstance(values, dict):
-        found = type(values).__name__
-        raise ConfigError(f"{path}: must be a mapping of keys to values, found {found}")
-    return values
 
 
 def read_config(model: type[Model], path: Path, *, overrides: Sequence[str] = ()) -> Model:

@@ -1,4 +1,4 @@
-"""Commands that bring a set into shape: ``split``, ``prepare``, ``phantoms``."""
+"""Commands that bring a set into shape: ``split``, ``render``, ``phantoms``."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -87,7 +87,7 @@ def split(
         )
 
 
-def prepare(
+def render(
     folder: SetArgument,
     display: Annotated[
         Method, typer.Option(help="As the file asks for, or between two percentiles.")
@@ -98,7 +98,7 @@ def prepare(
         int | None, typer.Option(help="Reduce larger images to this many pixels.")
     ] = None,
 ) -> None:
-    """Render a set into the 8-bit PNGs that models and annotation tools open.
+    """Render a set into the 8-bit PNGs that models see.
 
     The rendered set lies in SET/display; the original images stay as they are.
     """
@@ -108,22 +108,22 @@ def prepare(
     from lucency.annotations.records import read_dataset
     from lucency.configs.display import DisplaySpec
     from lucency.configs.schema import parse_config
-    from lucency.datasets.prepare import prepare as render_set
+    from lucency.datasets.render import render as render_set
 
     given = {"low": low, "high": high, "longest_side": longest_side}
     values = {name: value for name, value in given.items() if value is not None}
-    spec = parse_config(DisplaySpec, {"method": display.value, **values}, where="prepare")
+    spec = parse_config(DisplaySpec, {"method": display.value, **values}, where="render")
     dataset = read_dataset(folder)
     columns = (TextColumn("rendering"), BarColumn(), MofNCompleteColumn(), Remaining())
     with Progress(*columns, transient=True) as bar:
         task = bar.add_task("rendering", total=len(dataset.records))
-        prepared = render_set(
+        rendered = render_set(
             dataset,
             spec,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    left_out = len(dataset.records) - len(prepared.records)
-    typer.echo(f"{len(prepared.records)} images rendered in {prepared.root}")
+    left_out = len(dataset.records) - len(rendered.records)
+    typer.echo(f"{len(rendered.records)} images rendered in {rendered.root}")
     if left_out:
         typer.echo(f"note: {left_out} images of unknown status were left out")
 

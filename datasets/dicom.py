@@ -13,6 +13,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,19 @@ _PYDICOM_ERRORS = (
 _warning_filters = threading.Lock()
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which image it is, and whose; empty texts where the file does not say.
+
+    ``burned_in`` is set where the file says that its pixels show text about the patient.
+    """
+
+    sop_instance_uid: str = ""
+    study_instance_uid: str = ""
+    patient_id: str = ""
+    burned_in: bool = False
+
+
 def decode_dicom(data: bytes, *, name: str) -> Radiograph:
     """Decode a DICOM file; ``name`` leads every error message.
 
@@ -110,6 +124,25 @@ def read_patient_id(path: Path) -> str:
         raise ImageError(f"{path}: cannot be read: {error.strerror}") from None
     with _reading(str(path)):
         return _text(_parse(data, name=str(path)), "PatientID")
+
+
+def read_identity(data: bytes, *, name: str) -> Identity:
+    """Read which image the bytes of a DICOM file are, and whose; ``name`` leads every message.
+
+    Raises
+    ------
+    ImageError
+        They are not a radiograph that `decode_dicom` takes.
+
+    """
+    with _reading(name):
+        dataset = _parse(data, name=name)
+        return Identity(
+            sop_instance_uid=_text(dataset, "SOPInstanceUID"),
+            study_instance_uid=_text(dataset, "StudyInstanceUID"),
+            patient_id=_text(dataset, "PatientID"),
+            burned_in=_text(dataset, "BurnedInAnnotation").upper() == "YES",
+        )
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from lucency.annotations.records import (
     data_yaml,
     dataset_csv,
 )
-from lucency.annotations.writing import UNKNOWN_FOLDER
+from lucency.annotations.naming import UNKNOWN_FOLDER
 from lucency.configs import atomic
 from lucency.configs.errors import DatasetError
 

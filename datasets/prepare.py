@@ -1,214 +1,239 @@
-"""Rendering a set through the display function, once, into the 8-bit PNGs that models see.
+"""Radiographs made ready for labelling: 8-bit PNGs without names, and a private map back.
 
-``<root>/display/<first 12 digits of the DisplaySpec's digest>/`` is a set of its own, in the
-same layout, on which Ultralytics can train as it is; label files are copies, since their
-coordinates are fractions of the image's sides.
+labelme opens neither DICOM nor 16-bit PNG. Every image goes through the display function at full
+resolution, so a box marked in the PNG is a box in the original. ``OUT`` holds what annotators
+get; ``OUT-private`` says which image is whose and stays with the owner of the data::
+
+    OUT/img-0001.png  OUT/img-0001.json  …  OUT/labels.txt  OUT/order.csv
+    OUT-private/map.csv
 """
 
+import csv
 import hashlib
+import io
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import cv2
 
-from lucency.annotations.findings import Status
-from lucency.annotations.records import COLUMNS, Dataset, ImageRecord, read_dataset, write_tables
+from lucency.annotations.prelabels import Prelabels, new_document
 from lucency.configs import atomic
 from lucency.configs.display import DisplaySpec
-from lucency.configs.errors import DatasetError, ImageError
+from lucency.configs.errors import ConfigError, ImageError
+from lucency.datasets.dicom import Identity, read_identity
 from lucency.datasets.display import display
-from lucency.datasets.radiographs import read_radiograph
+from lucency.datasets.originals import MAP_CSV, Original, list_files, private_folder, write_map
+from lucency.datasets.radiographs import MAX_FILE_BYTES, Radiograph, decode_radiograph
 
-DISPLAY = "display"
-MANIFEST = "prepared.json"
+LABELS_TXT = "labels.txt"
+ORDER_CSV = "order.csv"
 _NAMED = 3
 
+Prelabeller = Callable[[Radiograph], Prelabels]
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True)
+class PreparedImage:
+    """One PNG and the files it stands for, several if they show the same picture."""
+
+    name: str
+    size_wh: tuple[int, int]
+    originals: tuple[Original, ...]
+    prelabels: Prelabels | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was made, the best image to begin with first, and what was not.
+
+    ``unreadable`` are sentences, one a file; ``passed_over`` counts files of the folders that
+    are no images.
+    """
+
+    out: Path
+    private_map: Path
+    images: tuple[PreparedImage, ...]
+    unreadable: tuple[str, ...]
+    passed_over: int
+
+
 def prepare(
-    dataset: Dataset,
-    spec: DisplaySpec,
+    sources: Sequence[Path],
+    out: Path,
     *,
+    spec: DisplaySpec,
+    labels: Sequence[str] = (),
+    prelabel: Prelabeller | None = None,
+    keep_names: bool = False,
+    allow_unreadable: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
-) -> Dataset:
-    """Render all images but those of unknown status; reuse what was rendered from the same set.
+) -> Prepared:
+    """Render files, and the images in folders, for labelling; both folders are whole or absent.
 
-    In the returned set ``width`` and ``height`` are those of the rendered image; ``sha256``
-    stays that of the image it was made from, so that it can be traced. ``progress`` is called
-    with the number of images done and the number of all. ``workers`` are threads, one for each
-    core by default.
+    Images are numbered in the order of a digest of their pixels, which tells nothing of the
+    patient and is the same every time, or from the most to the least uncertain where ``prelabel``
+    gives the boxes of a model. ``labels`` are the names that annotators may choose from. With
+    ``keep_names`` the name of the file follows the number.
 
     Raises
     ------
     ImageError
-        Images cannot be decoded, or differ in size from the table; all of them are counted.
-    DatasetError
-        A label file is missing, or the set is itself a rendered one.
+        There are no images, or some cannot be decoded and ``allow_unreadable`` is not set.
+    ConfigError
+        One of the two folders exists already, or ``spec`` would reduce the images.
 
     """
-    if (dataset.root / MANIFEST).exists():
-        raise DatasetError(
-            f"{dataset.root}: is itself a rendered set; name the set it was made from, "
-            f"{dataset.root.parent.parent}"
-        )
-    folder = prepared_folder(dataset, spec)
-    known = tuple(r for r in dataset.records if r.status is not Status.UNKNOWN)
-    source = replace(dataset, records=known)
-    made_from = _digest(source)
-    if _made_from(folder) == made_from:
-        rendered = read_dataset(folder)
-        if all(rendered.image_path(record).is_file() for record in rendered.records):
-            return rendered
-    _check_names(source)
-    _remove(folder)
-    with atomic.new_folder(folder) as partial_folder:
-        records = _render_all(source, spec, partial_folder, workers=workers, progress=progress)
-        prepared = Dataset(partial_folder, dataset.label_map, records)
-        write_tables(prepared)
-        manifest = {
-            "display": spec.model_dump(mode="json"),
-            "display_digest": spec.digest(),
-            "made_from": made_from,
-            "images": len(records),
-            "left_out_unknown": len(dataset.records) - len(records),
-        }
-        (partial_folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-    return replace(prepared, root=folder)
+    if spec.longest_side is not None:
+        raise ConfigError("prepare: images are labelled at full resolution; drop longest_side")
+    files, passed_over = list_files(sources)
+    if not files:
+        raise ImageError(f"{', '.join(map(str, sources))}: there are no images in it")
+    with atomic.new_folder(out) as folder, atomic.new_folder(private_folder(out)) as private:
+        make = partial(_render, folder=folder, spec=spec, prelabel=prelabel)
+        rendered, unreadable = _render_all(files, make, workers=workers, progress=progress)
+        if not rendered or (unreadable and not allow_unreadable):
+            raise ImageError(_refusal(unreadable, total=len(files)))
+        images = _named(rendered, folder, keep_names=keep_names)
+        for image in images:
+            document = new_document(image.name, image.size_wh, image.prelabels)
+            text = json.dumps(document, ensure_ascii=False, indent=2)
+            (folder / image.name).with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+        if labels:
+            text = "".join(f"{label}\n" for label in labels)
+            (folder / LABELS_TXT).write_text(text, encoding="utf-8")
+        if prelabel is not None:
+            (folder / ORDER_CSV).write_text(_order_csv(images), encoding="utf-8")
+        write_map(private / MAP_CSV, ((i.name, each) for i in images for each in i.originals))
+    private_folder(out).chmod(0o700)
+    private_map = private_folder(out) / MAP_CSV
+    return Prepared(out, private_map, images, tuple(unreadable), passed_over)
 
 
-def prepared_folder(dataset: Dataset, spec: DisplaySpec) -> Path:
-    """Where the set lies, or would lie, when rendered with ``spec``."""
-    return dataset.root / DISPLAY / spec.digest()[:12]
+@dataclass(frozen=True)
+class _Rendered:
+    """One file, rendered; ``digest`` is that of the picture, and names the PNG for the time."""
 
-
-def _digest(dataset: Dataset) -> str:
-    """SHA-256 of all that the rendered set depends on: records, class names, labels, version."""
-    digest = hashlib.sha256(version("lucency").encode())
-    digest.update(repr(dataset.label_map.names).encode())
-    for record in dataset.records:
-        label = dataset.label_path(record)
-        try:
-            text = label.read_bytes()
-        except OSError as error:
-            raise DatasetError(
-                f"{label}: cannot be read: {error.strerror}; an image with the status "
-                f"'{record.status}' must have a label file"
-            ) from None
-        fields = [str(getattr(record, name)) for name in COLUMNS]
-        row = [*fields, sorted(record.extra.items()), hashlib.sha256(text).hexdigest()]
-        digest.update(json.dumps(row).encode())
-    return digest.hexdigest()
-
-
-def _made_from(folder: Path) -> str:
-    """The digest that a rendered set was made from; empty where there is none."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError):
-        return ""
-    return str(manifest.get("made_from", "")) if isinstance(manifest, dict) else ""
-
-
-def _check_names(dataset: Dataset) -> None:
-    """Refuse two images that would become one PNG, as ``a.jpg`` beside ``a.dcm``."""
-    seen: dict[PurePosixPath, PurePosixPath] = {}
-    for record in dataset.records:
-        other = seen.setdefault(record.image.with_suffix(""), record.image)
-        if other != record.image:
-            raise DatasetError(
-                f"{dataset.root}: {other} and {record.image} share one label file; "
-                "rename one of them"
-            )
-
-
-def _remove(folder: Path) -> None:
-    """Remove an outdated rendered set; it is out of sight at once, whatever happens then."""
-    if folder.exists():
-        rubbish = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        folder.rename(rubbish / folder.name)
-        shutil.rmtree(rubbish)
-
-
-def _render_all(
-    source: Dataset,
-    spec: DisplaySpec,
-    folder: Path,
-    *,
-    workers: int | None,
-    progress: Progress | None,
-) -> tuple[ImageRecord, ...]:
-    total = len(source.records)
-    rendered: list[ImageRecord] = []
-    problems: list[str] = []
-    render = partial(_render, source, spec=spec, folder=folder)
-    # Threads do: Pillow, NumPy's look-up and OpenCV release the interpreter's lock.
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        for done, result in enumerate(_in_order(pool, render, source.records), start=1):
-            if isinstance(result, ImageRecord):
-                rendered.append(result)
-            else:
-                problems.append(str(result))
-            if progress is not None:
-                progress(done, total)
-    if problems:
-        more = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
-        raise ImageError(
-            f"{len(problems)} of {total} images cannot be rendered: "
-            f"{'; '.join(problems[:_NAMED])}{more}"
-        )
-    return tuple(rendered)
-
-
-def _in_order(
-    pool: ThreadPoolExecutor,
-    render: Callable[[ImageRecord], ImageRecord | ImageError],
-    records: Sequence[ImageRecord],
-) -> Iterator[ImageRecord | ImageError]:
-    """The results in the order of the records; what has not begun is called off on the way out."""
-    try:
-        yield from pool.map(render, records)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    digest: str
+    size_wh: tuple[int, int]
+    original: Original
+    prelabels: Prelabels | None
 
 
 def _render(
-    source: Dataset, record: ImageRecord, *, spec: DisplaySpec, folder: Path
-) -> ImageRecord | ImageError:
-    """Write one image and its label file below ``folder``; an unreadable image is returned."""
-    path = source.image_path(record)
+    path: Path, *, folder: Path, spec: DisplaySpec, prelabel: Prelabeller | None
+) -> _Rendered | ImageError:
+    """Write the PNG of one file below ``folder``; an unreadable image is returned."""
     try:
-        radiograph = read_radiograph(path)
+        if path.stat().st_size > MAX_FILE_BYTES:
+            return ImageError(f"{path}: is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+        data = path.read_bytes()
+        radiograph = decode_radiograph(data, name=str(path))
+        dicom = radiograph.kind == "dicom"
+        identity = read_identity(data, name=str(path)) if dicom else Identity()
+    except OSError as error:
+        return ImageError(f"{path}: cannot be read: {error.strerror}")
     except ImageError as error:
         return error
-    if radiograph.size_wh != (record.width, record.height):
-        found = "{} × {}".format(*radiograph.size_wh)
-        listed = f"{record.width} × {record.height}"
-        return ImageError(f"{path}: has {found} pixels, the table says {listed}; convert it again")
     image = display(radiograph, spec)
-    target = replace(
-        record,
-        image=record.image.with_suffix(".png"),
-        width=image.shape[1],
-        height=image.shape[0],
-    )
+    digest = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
     written, png = cv2.imencode(".png", image)
     if not written:
         return ImageError(f"{path}: cannot be encoded as PNG")
-    prepared = Dataset(folder, source.label_map, ())
-    for place, data in (
-        (prepared.image_path(target), png.tobytes()),
-        (prepared.label_path(target), source.label_path(record).read_bytes()),
-    ):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(data)
-    return target
+    (folder / digest).write_bytes(png.tobytes())
+    original = Original(path.resolve(), hashlib.sha256(data).hexdigest(), identity)
+    proposed = prelabel(radiograph) if prelabel else None
+    return _Rendered(digest, radiograph.size_wh, original, proposed)
+
+
+def _render_all(
+    files: Sequence[Path],
+    make: Callable[[Path], _Rendered | ImageError],
+    *,
+    workers: int | None,
+    progress: Progress | None,
+) -> tuple[list[_Rendered], list[str]]:
+    rendered: list[_Rendered] = []
+    unreadable: list[str] = []
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        try:
+            for done, result in enumerate(pool.map(make, files), start=1):
+                if isinstance(result, ImageError):
+                    unreadable.append(str(result))
+                else:
+                    rendered.append(result)
+                if progress is not None:
+                    progress(done, len(files))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return rendered, unreadable
+
+
+def _refusal(unreadable: Sequence[str], *, total: int) -> str:
+    more = f"; and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
+    return (
+        f"unreadable-image: {len(unreadable)} of {total} images cannot be prepared: "
+        f"{'; '.join(unreadable[:_NAMED])}{more}; mend them, or leave them out with "
+        "--allow unreadable-image"
+    )
+
+
+def _named(
+    rendered: Iterable[_Rendered], folder: Path, *, keep_names: bool
+) -> tuple[PreparedImage, ...]:
+    """Bring files of one picture together, order the images, and give the PNGs their names."""
+    groups: dict[str, list[_Rendered]] = {}
+    for entry in rendered:
+        groups.setdefault(entry.digest, []).append(entry)
+    ordered = sorted(groups.values(), key=_place)
+    width = max(4, len(str(len(ordered))))
+    images = []
+    for number, group in enumerate(ordered, start=1):
+        first = group[0]
+        stem = f"img-{number:0{width}}"
+        if keep_names:
+            stem = f"{number:0{width}}-{_plain(first.original.path.stem)}"
+        (folder / first.digest).rename(folder / f"{stem}.png")
+        originals = tuple(entry.original for entry in group)
+        images.append(PreparedImage(f"{stem}.png", first.size_wh, originals, first.prelabels))
+    return tuple(images)
+
+
+def _place(group: Sequence[_Rendered]) -> tuple[float, str]:
+    proposed = group[0].prelabels
+    return (-proposed.uncertainty if proposed else 0.0, group[0].digest)
+
+
+def _plain(stem: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", stem)
+
+
+def shared_uids(images: Iterable[PreparedImage]) -> Collection[str]:
+    """SOPInstanceUIDs that different pictures carry, which must not happen in DICOM."""
+    carried = Counter(
+        uid for i in images for uid in {o.identity.sop_instance_uid for o in i.originals} if uid
+    )
+    return [uid for uid, count in carried.items() if count > 1]
+
+
+def _order_csv(images: Iterable[PreparedImage]) -> str:
+    rows = [("rank", "image", "uncertainty", "best_score", "boxes")]
+    for rank, image in enumerate(images, start=1):
+        told = image.prelabels or Prelabels("", ())
+        numbers = (f"{told.uncertainty:.4f}", f"{told.best_score:.4f}", str(len(told.boxes)))
+        rows.append((str(rank), image.name, *numbers))
+    return _csv(rows)
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> str:
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue()

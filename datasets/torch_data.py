@@ -83,7 +83,7 @@ class RadiographSet(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]])
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
-    """Read an image of a prepared set: 8-bit grey (h, w).
+    """Read an image of a rendered set: 8-bit grey (h, w).
 
     Raises
     ------
@@ -94,7 +94,7 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imread(str(path), flags) if path.is_file() else None
     if image is None:
-        raise ImageError(f"{path}: cannot be read; prepare the set again")
+        raise ImageError(f"{path}: cannot be read; render the set again")
     return np.asarray(image, dtype=np.uint8)
 
 

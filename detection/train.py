@@ -21,7 +21,7 @@ from lucency.configs import atomic
 from lucency.configs.errors import ConfigError, DatasetError
 from lucency.configs.schema import dump_yaml, read_config
 from lucency.datasets.leakage import check_leakage
-from lucency.datasets.prepare import prepare
+from lucency.datasets.render import render
 from lucency.detection.augment import geometry_options, intensity_transforms
 from lucency.detection.offline_ultralytics import import_ultralytics, option_names
 from lucency.detection.recipe import DetectionConfig
@@ -88,11 +88,11 @@ def train(
     for split in ("train", "val"):
         if not dataset.in_split(split):
             raise DatasetError(f"{dataset_root}: has no images in '{split}'; run `lucency split`")
-    prepared = prepare(dataset, config.display)
+    rendered = render(dataset, config.display)
     if resume:
-        model, options = _resumed(config, run, prepared)
+        model, options = _resumed(config, run, rendered)
     else:
-        model, options = _started(config, run, dataset, prepared)
+        model, options = _started(config, run, dataset, rendered)
     for event, callback in _callbacks(on_progress).items():
         model.add_callback(event, callback)
     model.train(**options)
@@ -149,7 +149,7 @@ def dataset_digest(dataset: Dataset) -> str:
 
 
 def _started(
-    config: DetectionConfig, run: Path, dataset: Dataset, prepared: Dataset
+    config: DetectionConfig, run: Path, dataset: Dataset, rendered: Dataset
 ) -> tuple[Any, dict[str, Any]]:
     if run.exists() and any(run.iterdir()):
         raise ConfigError(f"{run}: exists already; name a new folder, or add --resume to go on")
@@ -166,10 +166,10 @@ def _started(
         "libraries": library_versions(),
     }
     atomic.write_text(run / ENVIRONMENT, json.dumps(facts, indent=2) + "\n")
-    return model, _options(config, run, prepared)
+    return model, _options(config, run, rendered)
 
 
-def _resumed(config: DetectionConfig, run: Path, prepared: Dataset) -> tuple[Any, dict[str, Any]]:
+def _resumed(config: DetectionConfig, run: Path, rendered: Dataset) -> tuple[Any, dict[str, Any]]:
     if not (run / RESUME).is_file():
         raise ConfigError(f"{run}: nothing to resume: {RESUME} is missing; train without --resume")
     saved = read_config(DetectionConfig, run / CONFIG)
@@ -179,13 +179,13 @@ def _resumed(config: DetectionConfig, run: Path, prepared: Dataset) -> tuple[Any
     last = run / "weights" / "last.pt"
     shutil.copyfile(run / RESUME, last)
     model = load_checkpoint(last)
-    return model, {"resume": True, "data": str((prepared.root / DATA_YAML).resolve())}
+    return model, {"resume": True, "data": str((rendered.root / DATA_YAML).resolve())}
 
 
-def _options(config: DetectionConfig, run: Path, prepared: Dataset) -> dict[str, Any]:
+def _options(config: DetectionConfig, run: Path, rendered: Dataset) -> dict[str, Any]:
     device = list(config.device) if isinstance(config.device, tuple) else config.device
     return {
-        "data": str((prepared.root / DATA_YAML).resolve()),
+        "data": str((rendered.root / DATA_YAML).resolve()),
         "project": str(run.resolve().parent),
         "name": run.resolve().name,
         "exist_ok": True,

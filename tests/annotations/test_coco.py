@@ -8,8 +8,10 @@ import pytest
 
 from lucency.annotations import coco
 from lucency.annotations.findings import ImageAnnotation, Status
-from lucency.annotations.geometry import Box
+from lucency.annotations.formats import Head
+from lucency.annotations.geometry import Box, box_around
 from lucency.annotations.ledger import Ledger, Reason
+from lucency.annotations.sources import Source
 from lucency.configs.errors import AnnotationError
 
 VALID: dict[str, Any] = {
@@ -30,8 +32,8 @@ VALID: dict[str, Any] = {
 
 def read(path: Path, document: Any) -> tuple[list[ImageAnnotation], Ledger]:
     path.write_text(json.dumps(document))
-    ledger = Ledger(path.parent)
-    return list(coco.read(path, ledger)), ledger
+    ledger = Ledger()
+    return list(coco.read(Source(path), ledger)), ledger
 
 
 @pytest.fixture
@@ -41,9 +43,9 @@ def path(tmp_path: Path) -> Path:
 
 def test_a_valid_document(path: Path) -> None:
     (first, second), ledger = read(path, VALID)
-    assert coco.detect(path)
+    assert coco.detect(Head(str(path), path.name, path.read_text()))
     (finding,) = first.findings
-    assert (first.image.as_posix(), first.size_wh) == ("hand/1.png", (100, 80))
+    assert (first.image, first.size_wh) == ("hand/1.png", (100, 80))
     assert (finding.label, finding.box) == ("fracture", Box(10, 20, 40, 60.5))
     assert finding.polygon == ((10, 20), (40, 20), (40, 60.5))
     assert (second.status, second.patient_id, second.split) == (Status.NEGATIVE, "12", "val")
@@ -71,15 +73,13 @@ def box(key: str, value: object) -> Callable[[dict[str, Any]], None]:
         (box("category_id", [5]), Reason.UNKNOWN_CLASS, "category_id"),
         (box("image_id", 99), Reason.UNKNOWN_IMAGE, "image_id"),
         (box("image_id", None), Reason.UNKNOWN_IMAGE, "image_id"),
-        (box("segmentation", [[1, 2, 3]]), Reason.MALFORMED, "segmentation[0]"),
-        (box("segmentation", [[1, 2, 3, 4, 5, float("nan")]]), Reason.NOT_FINITE, "segment"),
         (lambda d: d["annotations"].__setitem__(0, 3), Reason.UNKNOWN_IMAGE, "image_id"),
         (lambda d: d["annotations"].__setitem__(
             0, {"image_id": 0, "category_id": 5}), Reason.NO_BOX, "neither"),
     ],
     ids=["nan", "infinity", "overflow", "no width", "negative width", "three numbers", "text",
          "number as text", "crowd", "no such category", "category is a list", "no such image",
-         "no image", "short polygon", "nan in polygon", "no object", "label alone"],
+         "no image", "no object", "label alone"],
 )  # fmt: skip
 def test_a_broken_box_goes_to_the_ledger(
     path: Path, spoil: Callable[[dict[str, Any]], None], reason: Reason, where: str
@@ -101,7 +101,7 @@ def test_an_image_whose_box_was_dropped_is_no_negative(path: Path) -> None:
     document["annotations"][0]["iscrowd"] = 1
     (first, _), ledger = read(path, document)
     assert first.status is Status.UNKNOWN
-    assert ledger.lost_boxes(path, "hand/1.png")
+    assert ledger.lost_boxes("coco.json", "hand/1.png")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_an_image_id_for_two_files_makes_both_ambiguous(path: Path) -> None:
     document = copy.deepcopy(VALID)
     document["images"].append({"id": 0, "file_name": "other.png"})
     (only,), ledger = read(path, document)
-    assert only.image.name == "2.png"
+    assert only.image == "2.png"
     assert [entry.image for entry in ledger.image_entries] == ["hand/1.png", "other.png"]
     assert ledger.dropped_by_reason() == {Reason.AMBIGUOUS_IMAGE: 1}
     ledger.check()
@@ -167,18 +167,133 @@ def test_a_folder_is_read_with_its_splits_and_without_its_broken_files(tmp_path:
     (tmp_path / "valid").mkdir()
     (tmp_path / "valid" / "_annotations.coco.json").write_text(json.dumps(VALID))
     (tmp_path / "z.json").write_text('{"images": [')
-    ledger = Ledger(tmp_path)
-    splits = [annotation.split for annotation in coco.read(tmp_path, ledger)]
+    ledger = Ledger()
+    splits = [annotation.split for annotation in coco.read(Source(tmp_path), ledger)]
     assert splits == ["train", "val", "val", "val"]
     (entry,) = ledger.image_entries
     assert (entry.source, entry.reason) == ("z.json", Reason.UNREADABLE_ANNOTATION)
 
 
+def outline(segmentation: object, **changes: object) -> dict[str, Any]:
+    """The document with a box without bbox, or with ``changes``."""
+    document = copy.deepcopy(VALID)
+    annotation = document["annotations"][0] | {"segmentation": segmentation} | changes
+    document["annotations"] = [{key: v for key, v in annotation.items() if v is not None}]
+    return document
+
+
+BROKEN_OUTLINES = [
+    pytest.param([[1, 2, 3]], Reason.MALFORMED, "segmentation[0]", id="short"),
+    pytest.param([[1, 2, 3, 4, 5, 6, 7]], Reason.MALFORMED, "segmentation[0]", id="odd"),
+    pytest.param([[1, 2, 9, 4, 5, float("nan")]], Reason.NOT_FINITE, "segmentation[0]", id="nan"),
+    pytest.param([[1, 2, 9, 4, 5, 10**400]], Reason.NOT_FINITE, "segmentation[0]", id="huge"),
+    pytest.param([3], Reason.MALFORMED, "segmentation[0]", id="a number"),
+    pytest.param({"counts": "x"}, Reason.MALFORMED, "segmentation", id="mask without size"),
+    pytest.param({"size": [80, 100], "counts": [9]}, Reason.MALFORMED, "segmentation", id="runs"),
+    pytest.param(
+        {"size": [10**9, 10**9], "counts": [1, 2]}, Reason.MALFORMED, "segmentation", id="bomb"
+    ),
+]
+
+
+@pytest.mark.parametrize(("segmentation", "reason", "where"), BROKEN_OUTLINES)
+def test_a_broken_outline_costs_the_outline_but_no_box(
+    path: Path, segmentation: object, reason: Reason, where: str
+) -> None:
+    (first, _), ledger = read(path, outline(segmentation))
+    assert (first.findings[0].box, first.findings[0].polygon) == (Box(10, 20, 40, 60.5), None)
+    (note,) = ledger.image_entries
+    assert (note.reason, note.left_out, note.image) == (reason, False, "hand/1.png")
+    assert note.detail.startswith(f"annotations[0].{where}")
+    assert not ledger.box_entries
+
+
+@pytest.mark.parametrize(("segmentation", "reason", "where"), BROKEN_OUTLINES)
+def test_a_broken_outline_without_a_bbox_goes_to_the_ledger(
+    path: Path, segmentation: object, reason: Reason, where: str
+) -> None:
+    (first, _), ledger = read(path, outline(segmentation, bbox=None))
+    (entry,) = ledger.box_entries
+    assert entry.reason is reason
+    assert entry.detail.startswith(f"annotations[0].{where}")
+    assert first.status is Status.UNKNOWN
+    ledger.check()
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "expected"),
+    [
+        ([[10, 20, 40, 20, 40, 60.5]], Box(10, 20, 40, 60.5)),
+        ([[1, 1, 5, 1, 5, 5], [20, 20, 30, 20, 30, 44]], Box(1, 1, 30, 44)),
+        ({"size": [80, 100], "counts": [80 * 2 + 3, 5, 75, 5, 7752]}, Box(2, 3, 4, 8)),
+    ],
+    ids=["polygon", "two polygons", "run lengths"],
+)
+def test_a_box_comes_from_its_outline_where_there_is_no_bbox(
+    path: Path, segmentation: object, expected: Box
+) -> None:
+    (first, _), ledger = read(path, outline(segmentation, bbox=None))
+    (finding,) = first.findings
+    assert finding.box == expected
+    assert finding.polygon is not None
+    assert box_around(finding.polygon) == expected
+    assert not ledger.box_entries
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "reason"),
+    [([[1, 1, 5, 1, 9, 1]], Reason.ZERO_AREA), ([], Reason.NO_BOX), (None, Reason.NO_BOX)],
+    ids=["a line", "none", "absent"],
+)
+def test_an_outline_without_area_is_no_box(
+    path: Path, segmentation: object, reason: Reason
+) -> None:
+    _, ledger = read(path, outline(segmentation, bbox=None))
+    assert ledger.dropped_by_reason() == {reason: 1}
+
+
+def test_images_and_boxes_out_of_order_find_each_other(path: Path) -> None:
+    document = copy.deepcopy(VALID)
+    boxes = [
+        {"image_id": (7, 0)[n % 2], "category_id": 5, "bbox": [n, 0, 5, 5]} for n in range(6)
+    ]
+    annotations, _ = read(path, document | {"annotations": boxes})
+    found = {a.image: [(f.index, f.box.x1) for f in a.findings] for a in annotations}
+    assert found == {
+        "hand/1.png": [(f"annotations[{n}]", n) for n in (1, 3, 5)],
+        "2.png": [(f"annotations[{n}]", n) for n in (0, 2, 4)],
+    }
+
+
 @pytest.mark.real_data
 def test_fracatlas_has_855_boxes_in_656_images(lucency_data: Path) -> None:
     path = lucency_data / "fracatlas/annotations/coco.json"
-    ledger = Ledger(path.parent)
-    annotations = list(coco.read(path, ledger))
+    ledger = Ledger()
+    annotations = list(coco.read(Source(path), ledger))
     assert len(annotations) == 656
     assert sum(len(annotation.findings) for annotation in annotations) == 855
     assert {f.label for a in annotations for f in a.findings} == {"fractured"}
+    assert {annotation.status for annotation in annotations} == {Status.ANNOTATED}
+    assert not ledger.box_entries
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("name", "boxes", "dropped"),
+    [
+        ("instances.json", 3, {}),
+        ("instances_with_binary_mask.json", 3, {Reason.CROWD: 1}),
+    ],
+)
+def test_files_that_tools_wrote(
+    lucency_data: Path, name: str, boxes: int, dropped: dict[Reason, int]
+) -> None:
+    path = lucency_data / "formats/coco/labelformat_inst" / name
+    ledger = Ledger()
+    annotations = list(coco.read(Source(path), ledger))
+    findings = [finding for annotation in annotations for finding in annotation.findings]
+    assert (len(findings), ledger.dropped_by_reason()) == (boxes, dropped)
+    raw = json.loads(path.read_text())["annotations"]
+    assert ledger.totals()["in"] == len(raw)
+    for finding in findings:
+        assert finding.polygon is not None

@@ -1,19 +1,25 @@
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lucency.annotations import documents
+from lucency.annotations.sources import SourceFile
 from lucency.configs.errors import AnnotationError
 
 TEXT = '{"imagePath": "Röntgen 1.png"}\r\n'
 
 
+def file(folder: Path, data: bytes) -> SourceFile:
+    (folder / "a.json").write_bytes(data)
+    return SourceFile(str(folder / "a.json"), "a.json")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
 def test_every_encoding_of_json_is_read(tmp_path: Path, encoding: str) -> None:
-    path = tmp_path / "a.json"
-    path.write_bytes(TEXT.encode(encoding))
-    assert documents.read_json(path) == {"imagePath": "Röntgen 1.png"}
+    assert documents.read_json(file(tmp_path, TEXT.encode(encoding))) == {"imagePath": "Röntgen 1.png"}
 
 
 @pytest.mark.parametrize(
@@ -29,16 +35,14 @@ def test_every_encoding_of_json_is_read(tmp_path: Path, encoding: str) -> None:
     ids=["empty", "truncated", "latin-1", "deep", "huge integer", "binary"],
 )
 def test_what_is_no_json_is_one_clear_line(tmp_path: Path, data: bytes, message: str) -> None:
-    path = tmp_path / "a.json"
-    path.write_bytes(data)
     with pytest.raises(AnnotationError, match=message) as caught:
-        documents.read_json(path)
+        documents.read_json(file(tmp_path, data))
     assert "\n" not in str(caught.value)
 
 
 def test_a_folder_is_no_document(tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match="cannot be read"):
-        documents.read_text(tmp_path)
+    with pytest.raises(AnnotationError, match=r"^folder: cannot be read: Is a dir"):
+        documents.read_text(SourceFile(str(tmp_path), "folder"))
 
 
 @pytest.mark.parametrize(
@@ -81,3 +85,55 @@ def test_wrong_sizes(pair: tuple[object, object]) -> None:
 )
 def test_splits_by_name(parts: tuple[str, ...], split: str) -> None:
     assert documents.split_named(parts) == split
+
+
+@pytest.mark.parametrize("data", [b"a" * 65_536, b"\xc3\xa4" * 70_000], ids=["exact", "longer"])
+def test_long_files_are_read_whole(tmp_path: Path, data: bytes) -> None:
+    assert documents.read_bytes(file(tmp_path, data)) == data
+    assert documents.read_text(file(tmp_path, data)) == data.decode()
+
+
+def test_a_pipe_does_not_stop_reading(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert documents.read_bytes(SourceFile(str(tmp_path / "pipe"), "pipe")) == b""
+
+
+@pytest.mark.parametrize("name", ["absent", "a\0b"], ids=["missing", "null byte"])
+def test_what_cannot_be_opened_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(AnnotationError, match=r"^x\.json: cannot be read: ") as caught:
+        documents.read_bytes(SourceFile(str(tmp_path / name), "x.json"))
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [(640, 640), (640.0, 640), (-2, -2), (640.5, None), (True, None), ("1", None)]
+)
+def test_whole_numbers(value: object, number: int | None) -> None:
+    assert documents.whole(value) == number
+
+
+def test_shown_values_fit_into_a_line() -> None:
+    nested: list[object] = []
+    nested.append(nested)
+    for value in ({"a": float("nan")}, "a\nb", "x" * 500, {1, 2}, nested, b"\0"):
+        line = documents.shown(value)
+        assert len(line) <= 60
+        assert line.isprintable()
+
+
+@pytest.mark.parametrize("check", [documents.mapping, documents.listing])
+def test_wrong_containers_are_named(check: Callable[..., object]) -> None:
+    with pytest.raises(AnnotationError, match=r"^a\.json: shapes: must be an? .*, got 3$"):
+        check(3, where="a.json: shapes")
+
+
+def test_flags_are_true_or_false() -> None:
+    assert documents.flags({"tb": True}, where="a") == {"tb": True}
+    with pytest.raises(AnnotationError, match=r"a\.tb: must be true or false, got 1"):
+        documents.flags({"tb": 1}, where="a")
+
+
+@pytest.mark.parametrize(("value", "found"), [(12, "12"), ("p1", "p1"), (None, ""), ("", "")])
+def test_patients(value: object, found: str) -> None:
+    assert documents.patient_id(value, where="a") == found

@@ -1,5 +1,3 @@
-from pathlib import PurePath
-
 import pytest
 
 from lucency.annotations.findings import Finding, ImageAnnotation, LabelMap, Status
@@ -9,7 +7,7 @@ FINDING = Finding("fracture", Box(0, 0, 1, 1))
 
 
 def annotation(findings: tuple[Finding, ...], status: Status, size: tuple[int, int]) -> None:
-    ImageAnnotation(PurePath("a.png"), PurePath("a.json"), size, findings, status)
+    ImageAnnotation("a.png", "a.json", size, findings, status)
 
 
 def test_a_finding_needs_a_label() -> None:

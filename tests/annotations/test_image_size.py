@@ -1,4 +1,6 @@
+import hashlib
 import io
+import os
 import struct
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from lucency.annotations.images import look_at
+from lucency.annotations.images import look_at, look_at_bytes
 from lucency.configs.errors import ImageError
 
 SIZE = (37, 23)
@@ -17,7 +19,7 @@ SIZE = (37, 23)
 
 def image_size(path: Path) -> tuple[int, int]:
     """Width and height as conversion sees them."""
-    return look_at(path).size_wh
+    return look_at(str(path)).size_wh
 
 
 def encoded(kind: str, mode: str = "L", **options: object) -> bytes:
@@ -127,8 +129,23 @@ def test_damaged_files_are_one_clear_line(path: Path, data: bytes, message: str)
 
 
 def test_a_missing_file(path: Path) -> None:
-    with pytest.raises(ImageError, match=r"^cannot be read: No such file"):
+    with pytest.raises(ImageError, match="is not a file"):
         image_size(path)
+
+
+def test_a_folder_and_a_pipe_are_no_images(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(ImageError, match="is not a file"):
+            image_size(path)
+
+
+def test_the_digest_is_that_of_the_file(path: Path) -> None:
+    path.write_bytes(FILES["png"])
+    image = look_at(str(path))
+    inside = look_at_bytes(FILES["png"], "a.json")
+    assert image.sha256 == inside.sha256 == hashlib.sha256(FILES["png"]).hexdigest()
+    assert (image.data, inside.data) == (None, FILES["png"])
 
 
 def loads(path: Path) -> bool:

@@ -1,19 +1,23 @@
 import json
-from pathlib import PurePath
+from collections.abc import Callable
 
 import pytest
 
-from lucency.annotations.ledger import LOSSES, Ledger, Outcome, Reason, reasons_from
-from lucency.configs.errors import AnnotationError, ConfigError
+from lucency.annotations.ledger import (
+    HARMLESS,
+    Ledger,
+    Outcome,
+    Reason,
+)
 
-FILE = PurePath("root/a.json")
+FILE = "wrist/a.json"
 
 
 def filled() -> Ledger:
     """Five boxes: two written, one clipped, one merged, one dropped."""
-    ledger = Ledger(PurePath("root"))
+    ledger = Ledger()
     ledger.expect(FILE, 5)
-    ledger.written(FILE, "fracture", 2)
+    ledger.written(FILE, {"fracture": 2})
     for outcome, reason in (
         (Outcome.CLIPPED, Reason.BEYOND_EDGE),
         (Outcome.MERGED, Reason.DUPLICATE),
@@ -42,50 +46,56 @@ def test_the_totals_add_up() -> None:
 def test_one_box_unaccounted_for_is_a_bug() -> None:
     ledger = filled()
     ledger.expect(FILE, 1)
-    with pytest.raises(RuntimeError, match=r"a\.json: 6 boxes in, but 5"):
+    with pytest.raises(RuntimeError, match=r"wrist/a\.json: 6 boxes in, but 5"):
         ledger.check()
 
 
 def test_a_box_told_twice_is_a_bug() -> None:
     ledger = filled()
-    ledger.written(FILE, "fracture")
+    ledger.written(FILE, {"fracture": 1})
     with pytest.raises(RuntimeError, match="5 boxes in, but 6"):
         ledger.check()
-
-
-def test_a_loss_is_refused_in_one_line_and_allowed_by_name() -> None:
-    ledger = filled()
-    with pytest.raises(AnnotationError) as caught:
-        ledger.refuse_losses(())
-    assert str(caught.value) == (
-        "zero-area: 1 box (a.json: shapes[3]: because); "
-        "mend the source, or leave them out with --allow zero-area"
-    )
-    ledger.refuse_losses({Reason.ZERO_AREA})
-
-
-def test_clipping_and_merging_are_never_refused() -> None:
-    ledger = Ledger(PurePath("root"))
-    ledger.note(FILE, image="a.png", reason=Reason.SCALED, detail="")
-    assert Reason.BEYOND_EDGE not in LOSSES
-    assert Reason.DUPLICATE not in LOSSES
-    ledger.refuse_losses(())
 
 
 def test_json_tells_every_box_that_was_changed() -> None:
     books = json.loads(json.dumps(filled().to_json()))
     assert books["boxes"]["dropped_by_reason"] == {"zero-area": 1}
-    assert books["files"]["a.json"]["in"] == 5
+    counts = {"in": 5, "written": 2, "clipped": 1, "merged": 1, "dropped": 1}
+    assert books["files"] == {"wrist/a.json": counts}
+    assert books["labels"] == {"fracture": {key: n for key, n in counts.items() if key != "in"}}
     outcomes = [entry["outcome"] for entry in books["box_entries"]]
     assert outcomes == ["clipped", "merged", "dropped"]
     assert books["box_entries"][2]["index"] == "shapes[3]"
 
 
-def test_paths_outside_the_root_keep_only_their_name() -> None:
-    assert Ledger(PurePath("root")).name(PurePath("/home/someone/a.json")) == "a.json"
+def test_the_books_balance_file_by_file() -> None:
+    ledger = Ledger()
+    for source in "ab":
+        ledger.expect(source, 1)
+    ledger.written("a", {"fracture": 2})
+    with pytest.raises(RuntimeError, match="boxes in, but"):
+        ledger.check()
 
 
-@pytest.mark.parametrize("name", ["nonsense", "duplicate"], ids=["unknown", "never refused"])
-def test_allow_must_name_a_loss(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"--allow {name}: no such reason"):
-        reasons_from([name])
+@pytest.mark.parametrize("tell", [Ledger.written, Ledger.expect], ids=["written", "expected"])
+def test_a_file_of_one_side_alone_is_a_bug(tell: Callable[..., None]) -> None:
+    ledger = filled()
+    tell(ledger, "b.json", {"fracture": 1} if tell is Ledger.written else 1)
+    with pytest.raises(RuntimeError, match=r"b\.json"):
+        ledger.check()
+
+
+@pytest.mark.parametrize(
+    ("reason", "lost"),
+    [
+        (Reason.ZERO_AREA, True),
+        (Reason.DROPPED_LABEL, False),
+        (Reason.MINORITY, False),
+        (Reason.BEYOND_EDGE, True),
+    ],
+)
+def test_what_was_dropped_by_will_is_no_loss(reason: Reason, lost: bool) -> None:
+    ledger = Ledger()
+    ledger.drop("a", image="i", index="0", label="x", reason=reason, detail="")
+    assert ledger.lost_boxes("a", "i") is lost
+    assert (reason not in HARMLESS) is lost

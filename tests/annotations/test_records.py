@@ -3,7 +3,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from lucency.annotations.findings import LabelMap, Status
-from lucency.annotations.geometry import Box
+from lucency.annotations.geometry import Box, box_around
 from lucency.annotations.records import (
     Dataset,
     ImageRecord,
@@ -41,12 +41,44 @@ def test_findings_come_in_pixels(tmp_path: Path) -> None:
     assert (finding.label, finding.box) == ("b", Box(80, 30, 120, 70))
 
 
+@pytest.mark.parametrize(
+    ("line", "box", "corners"),
+    [
+        ("0 0.1 0.2 0.3 0.2 0.3 0.6 0.1 0.6", Box(20, 20, 60, 60), 4),
+        ("0 0.2 0.1 0.3 0.5 0.1 0.9", Box(20, 10, 60, 90), 3),
+    ],
+    ids=["oriented box", "outline"],
+)
+def test_shapes_come_in_pixels_with_their_boxes(
+    tmp_path: Path, line: str, box: Box, corners: int
+) -> None:
+    dataset = small_set(tmp_path, f"{line}\n1 0.5 0.5 0.2 0.4\n")
+    shape, plain = dataset.findings(dataset.records[0])
+    assert (shape.label, plain.polygon) == ("a", None)
+    assert shape.polygon is not None
+    assert len(shape.polygon) == corners
+    found = (shape.box.x1, shape.box.y1, shape.box.x2, shape.box.y2)
+    assert found == pytest.approx((box.x1, box.y1, box.x2, box.y2))
+    assert box_around(shape.polygon) == shape.box
+
+
 def test_an_unknown_image_has_no_findings(tmp_path: Path) -> None:
     assert small_set(tmp_path).findings(record("z.png", Status.UNKNOWN)) == ()
 
 
 @pytest.mark.parametrize(
-    "line", ["2 0.5 0.5 0.1 0.1", "-1 0.5 0.5 0.1 0.1", "0 0.5 0.5 0.1", "0 nan 0.5 0.1 0.1", "x"]
+    "line",
+    [
+        "2 0.5 0.5 0.1 0.1",
+        "-1 0.5 0.5 0.1 0.1",
+        "0 0.5 0.5 0.1",
+        "0 nan 0.5 0.1 0.1",
+        "x",
+        "0 0.1 0.2 0.3 0.2 0.3",
+        "2 0.1 0.2 0.3 0.2 0.3 0.6",
+        "0 0.1 0.2 0.3 0.2 nan 0.6",
+        "0 0.1 0.2 0.1 0.4 0.1 0.6",
+    ],
 )
 def test_a_broken_label_line_is_named(tmp_path: Path, line: str) -> None:
     dataset = small_set(tmp_path, f"0 0.5 0.5 0.1 0.1\n{line}\n")
@@ -78,8 +110,9 @@ def test_an_unsplit_set_says_so() -> None:
         ("sha256", "digest", "missing columns sha256"),
         (",200,", ",wide,", "line 2"),
         ("annotated", "perhaps", "line 2"),
+        ("coco.json", "coco.json,1,2,3", "line 2: has more fields"),
     ],
-    ids=["column", "number", "status"],
+    ids=["column", "number", "status", "too many fields"],
 )
 def test_a_broken_table_is_one_clear_line(tmp_path: Path, old: str, new: str, message: str) -> None:
     small_set(tmp_path)
@@ -89,6 +122,38 @@ def test_a_broken_table_is_one_clear_line(tmp_path: Path, old: str, new: str, me
         read_dataset(tmp_path)
 
 
+def test_a_row_that_ends_early_says_nothing_more(tmp_path: Path) -> None:
+    small_set(tmp_path)
+    table = tmp_path / "dataset.csv"
+    table.write_text(table.read_text().replace("coco.json,1", "coco.json"))
+    (found,) = read_dataset(tmp_path).records
+    assert (found.label("tb"), found.extra) == (None, {"tb": ""})
+
+
 def test_a_folder_without_tables_is_no_set(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="lucency convert"):
+        read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe", b"image,\xe4\n", b'"' + b"x" * 200_000, b"a\0b\n"])
+def test_a_table_that_is_no_text_is_one_clear_line(tmp_path: Path, data: bytes) -> None:
+    small_set(tmp_path)
+    (tmp_path / "dataset.csv").write_bytes(data)
+    with pytest.raises(DatasetError, match=r"dataset\.csv: ") as caught:
+        read_dataset(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_label_file_that_is_no_text_is_one_clear_line(tmp_path: Path) -> None:
+    dataset = small_set(tmp_path)
+    dataset.label_path(dataset.records[0]).write_bytes(b"0 0.5 0.5 0.1 0.1 \xff")
+    with pytest.raises(DatasetError, match=r"x\.y\.txt: cannot be read: "):
+        dataset.findings(dataset.records[0])
+
+
+@pytest.mark.parametrize("names", ["[a, a]", "{0: a, x: b}", "a", "['']"])
+def test_broken_class_names_are_one_clear_line(tmp_path: Path, names: str) -> None:
+    small_set(tmp_path)
+    (tmp_path / "data.yaml").write_text(f"names: {names}\n")
+    with pytest.raises(DatasetError, match=r"data\.yaml: names: "):
         read_dataset(tmp_path)

@@ -3,9 +3,11 @@ from pathlib import Path
 import pytest
 
 from lucency.annotations import yolo
-from lucency.annotations.findings import Finding, ImageAnnotation, LabelMap, Status
+from lucency.annotations.findings import ImageAnnotation, Status
+from lucency.annotations.formats import Head
 from lucency.annotations.geometry import Box
 from lucency.annotations.ledger import Ledger, Reason
+from lucency.annotations.sources import Source
 from lucency.configs.errors import AnnotationError
 
 NAMES = "names: [fracture, NO]\n"
@@ -18,9 +20,15 @@ def make(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def read(root: Path, **options: tuple[str, ...]) -> tuple[list[ImageAnnotation], Ledger]:
-    ledger = Ledger(root)
-    return list(yolo.read(root, ledger, **options)), ledger
+def read(
+    root: Path, classes: tuple[str, ...] | None = None
+) -> tuple[list[ImageAnnotation], Ledger]:
+    ledger = Ledger()
+    return list(yolo.read(Source(root, classes), ledger)), ledger
+
+
+def head(root: Path, name: str) -> Head:
+    return Head(f"{root}/{name}", name, (root / name).read_text())
 
 
 def test_a_valid_set(tmp_path: Path) -> None:
@@ -32,17 +40,18 @@ def test_a_valid_set(tmp_path: Path) -> None:
             "labels/val/2.3.txt": "",
         },
     )
-    assert yolo.detect(tmp_path)
-    assert yolo.class_names(tmp_path) == ("fracture", "NO")
+    for name in ("data.yaml", "labels/train/1.txt", "labels/val/2.3.txt"):
+        assert yolo.detect(head(tmp_path, name)), name
+    assert yolo.class_names(Source(tmp_path)) == ("fracture", "NO")
     (first, second), ledger = read(tmp_path)
-    assert (first.image.as_posix(), first.split, first.size_wh) == (
+    assert (first.image, first.split, first.size_wh) == (
         "images/train/1",
         "train",
         (1, 1),
     )
     assert (first.findings[0].label, first.findings[0].index) == ("NO", "line 1")
     assert first.findings[0].box == Box(0.4, 0.3, 0.6, 0.7)
-    assert (second.image.name, second.split, second.status) == ("2.3", "val", Status.NEGATIVE)
+    assert (second.image, second.split, second.status) == ("images/val/2.3", "val", Status.NEGATIVE)
     assert ledger.totals()["in"] == 1
 
 
@@ -142,10 +151,48 @@ def test_a_broken_names_file_is_one_clear_line(tmp_path: Path, text: str, messag
 
 def test_names_must_come_from_somewhere(tmp_path: Path) -> None:
     make(tmp_path, {"labels/1.txt": "0 0.5 0.5 0.1 0.1"})
-    assert yolo.detect(tmp_path)
+    assert yolo.detect(head(tmp_path, "labels/1.txt"))
     with pytest.raises(AnnotationError, match="--classes"):
         read(tmp_path)
-    assert len(read(tmp_path, classes=("a",))[0][0].findings) == 1
+    assert len(read(tmp_path, ("a",))[0][0].findings) == 1
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param({"dataset.yaml": "path: ../set\ntrain: images\n" + NAMES}, id="other yaml"),
+        pytest.param({"a/classes.txt": "fracture\nNO\n", "b/classes.txt": "fracture\nNO"},
+                     id="LabelImg's in each folder"),
+        pytest.param({"a/_darknet.labels": "fracture\nNO"}, id="Roboflow's for Darknet"),
+    ],
+)  # fmt: skip
+def test_names_stand_in_many_places(tmp_path: Path, files: dict[str, str]) -> None:
+    labels = {"a/1.txt": "1 0.5 0.5 0.1 0.1", "b/2.txt": "0 0.5 0.5 0.1 0.1"}
+    images, _ = read(make(tmp_path, labels | files))
+    assert [image.findings[0].label for image in images] == ["NO", "fracture"]
+
+
+def test_folders_that_name_different_classes_are_refused(tmp_path: Path) -> None:
+    labels = {f"{folder}/1.txt": "0 0.5 0.5 0.1 0.1" for folder in "ab"}
+    make(tmp_path, labels | {"a/classes.txt": "x\ny\n", "b/classes.txt": "y\nx\n"})
+    with pytest.raises(AnnotationError, match=r"a/classes.txt and b/classes.txt: name different"):
+        read(tmp_path)
+    assert len(read(tmp_path, ("x", "y"))[0]) == 2
+
+
+def test_of_two_yamls_neither_is_guessed(tmp_path: Path) -> None:
+    files = {"a.yaml": "nc: 2\n" + NAMES, "b.yml": "nc: 1\nnames: [x]\n"}
+    make(tmp_path, {**files, "1.txt": "0 0.5 0.5 0.1 0.1"})
+    (tmp_path / "c.yaml").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(AnnotationError, match="--classes"):
+        read(tmp_path)
+
+
+def test_a_list_of_images_is_no_label_file(tmp_path: Path) -> None:
+    lists = {"train2017.txt": "./images/train2017/1.jpg\n\nimages/2.PNG\n"}
+    images, ledger = read(make(tmp_path, {"data.yaml": NAMES, "labels/1.txt": ""} | lists))
+    assert [image.image for image in images] == ["images/1"]
+    assert ledger.hints == ["train2017.txt was passed over: it lists images"]
 
 
 def test_a_folder_without_label_files(tmp_path: Path) -> None:
@@ -168,14 +215,8 @@ def test_listed_images_and_shared_folders(tmp_path: Path) -> None:
     (tmp_path / "lists/a.txt").rename(tmp_path / "train.txt")
     text = (tmp_path / "data.yaml").read_text().replace("lists/a.txt", "train.txt")
     (tmp_path / "data.yaml").write_text(text)
-    splits = {a.image.name: a.split for a in read(tmp_path)[0]}
-    assert splits == {"one image": "train", "2": "", "3": ""}
-
-
-def test_written_lines_keep_eight_digits_and_more() -> None:
-    finding = Finding("a", Box(1 / 3, 1, 2, 3))
-    line = yolo.label_line(finding, (3000, 2000), LabelMap(("b", "a")))
-    assert line == "1 0.0003888889 0.0010000000 0.0005555556 0.0010000000\n"
+    splits = {a.image: a.split for a in read(tmp_path)[0]}
+    assert splits == {"images/all/one image": "train", "images/all/2": "", "images/x/3": ""}
 
 
 @pytest.mark.real_data
@@ -187,3 +228,73 @@ def test_files_that_tools_wrote(lucency_data: Path, name: str, boxes: list[int])
     annotations, _ = read(root)
     assert [len(annotation.findings) for annotation in annotations] == boxes
     assert annotations[0].findings[0].label == "label_2"
+
+
+def test_one_file_is_read_by_itself_and_a_data_yaml_stands_for_its_folder(tmp_path: Path) -> None:
+    files = {"data.yaml": NAMES, "1.txt": "0 0.5 0.5 0.1 0.1\n", "2.txt": ""}
+    make(tmp_path, files)
+    assert [a.source for a in read(tmp_path / "2.txt", ("a",))[0]] == ["2.txt"]
+    assert [a.source for a in read(tmp_path / "data.yaml")[0]] == ["1.txt", "2.txt"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"0 0.5 0.5 0.1 0.1 \xff\n", "is not text"),
+        (b"1 " * 600_000, "has a line of 1200000 characters"),
+    ],
+    ids=["latin-1", "no line end"],
+)
+def test_an_unreadable_label_file_is_left_out_and_told(
+    tmp_path: Path, data: bytes, words: str
+) -> None:
+    make(tmp_path, {"data.yaml": NAMES, "labels/1.txt": "0 0.5 0.5 0.1 0.1\n"})
+    (tmp_path / "labels/2.txt").write_bytes(data)
+    annotations, ledger = read(tmp_path)
+    assert [annotation.image for annotation in annotations] == ["images/1"]
+    (entry,) = ledger.image_entries
+    assert (entry.reason, entry.left_out) == (Reason.UNREADABLE_ANNOTATION, True)
+    assert (entry.source, entry.image) == ("labels/2.txt", "images/2")
+    assert words in entry.detail
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_every_encoding_is_read(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "classes.txt").write_bytes("Brüche\r\nb\r\n".encode(encoding))
+    (tmp_path / "1.txt").write_bytes("1 0.5 0.5 0.1 0.1\r\n".encode(encoding))
+    (annotation,), _ = read(tmp_path)
+    assert annotation.findings[0].label == "b"
+    assert yolo.class_names(Source(tmp_path)) == ("Brüche", "b")
+
+
+def test_texts_beside_label_files_are_none(tmp_path: Path) -> None:
+    names = ("README.txt", "readme.roboflow.txt", "train.txt", "labels.txt", "LICENSE.txt")
+    make(tmp_path, {"classes.txt": "a\n", "1.txt": "", **dict.fromkeys(names, "some text\n")})
+    assert [annotation.image for annotation in read(tmp_path)[0]] == ["1"]
+
+
+def test_an_image_may_be_called_like_a_text_beside_the_labels(tmp_path: Path) -> None:
+    box = "0 0.5 0.5 0.1 0.1\n"
+    files = {"data.yaml": NAMES, "labels/train/test.txt": box, "labels/train/readme.txt": box}
+    files |= {"labels/train/classes.txt": "a\n", "train.txt": "images/train/test.png\n"}
+    images = [annotation.image for annotation in read(make(tmp_path, files))[0]]
+    assert images == ["images/train/readme", "images/train/test"]
+
+
+def test_what_dataset_csv_says_is_kept(tmp_path: Path) -> None:
+    header = "image,split,patient_id,status,width,height,sha256,source,tb,age"
+    row = "images/train/1.png,train,p1,annotated,100,80,0,a.json,1,40"
+    files = {"data.yaml": NAMES, "dataset.csv": f"{header}\n{row}\n"}
+    make(tmp_path, files | {"labels/train/1.txt": "0 0.5 0.5 0.1 0.1\n"})
+    (annotation,), _ = read(tmp_path)
+    assert (annotation.patient_id, annotation.labels) == ("p1", {"tb": True})
+    assert annotation.extra == {"age": "40"}
+
+
+@pytest.mark.parametrize(
+    "table", [b"\xff", b"image\n1", b'"' + b"x" * 200_000], ids=["no text", "foreign", "endless"]
+)
+def test_a_foreign_dataset_csv_does_no_harm(tmp_path: Path, table: bytes) -> None:
+    make(tmp_path, {"data.yaml": NAMES, "labels/1.txt": "0 0.5 0.5 0.1 0.1\n"})
+    (tmp_path / "dataset.csv").write_bytes(table)
+    assert len(read(tmp_path)[0]) == 1

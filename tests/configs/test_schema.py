@@ -4,7 +4,8 @@ import pytest
 from pydantic import Field
 
 from lucency.configs.errors import ConfigError
-from lucency.configs.schema import StrictModel, find_config, read_config, read_yaml
+from lucency.configs.schema import StrictModel, find_config, read_config
+from lucency.configs.yaml_files import read_yaml
 
 
 class Inner(StrictModel):

@@ -16,7 +16,7 @@ from lucency.datasets.leakage import check_leakage
 def run(*arguments: str | Path) -> str:
     """What a command prints; its error is raised."""
     app = typer.Typer()
-    for command in (commands.split, commands.prepare, commands.phantoms):
+    for command in (commands.split, commands.render, commands.phantoms):
         app.command()(command)
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     if result.exception is not None:
@@ -111,14 +111,14 @@ def test_split_warns_of_images_without_a_patient(folder: Path) -> None:
     assert f"warning: {len(nameless)} of {len(nameless)} images name no patient" in told
 
 
-def test_prepare_tells_where_the_set_lies(folder: Path) -> None:
-    told = run("prepare", folder, "--display", "percentile", "--longest-side", "48")
+def test_render_tells_where_the_set_lies(folder: Path) -> None:
+    told = run("render", folder, "--display", "percentile", "--longest-side", "48")
     root = next((folder / "display").iterdir())
     assert f"{len(read_dataset(folder).records)} images rendered" in told
     assert root.name in told
     assert max(record.width for record in read_dataset(root).records) <= 48
 
 
-def test_prepare_refuses_percentiles_in_the_wrong_order(folder: Path) -> None:
-    with pytest.raises(ConfigError, match=r"prepare: .*low \(60.0\) must be below high \(40.0\)"):
-        run("prepare", folder, "--low", "60", "--high", "40")
+def test_render_refuses_percentiles_in_the_wrong_order(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"render: .*low \(60.0\) must be below high \(40.0\)"):
+        run("render", folder, "--low", "60", "--high", "40")

@@ -1,205 +1,252 @@
-import io
+import csv
 import json
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
-from lucency.annotations.findings import LabelMap, Status
-from lucency.annotations.records import Dataset, ImageRecord, read_dataset, write_tables
+from lucency.annotations.geometry import Box
+from lucency.annotations.prelabels import Prelabel, Prelabels
 from lucency.configs.display import DisplaySpec
-from lucency.configs.errors import DatasetError, ImageError
+from lucency.configs.errors import ConfigError, ImageError
 from lucency.datasets.display import display
 from lucency.datasets.phantom_files import write_dicom
 from lucency.datasets.phantoms import make_limbs
-from lucency.datasets.prepare import MANIFEST, prepare, prepared_folder
-from lucency.datasets.radiographs import read_radiograph
+from lucency.datasets.prepare import Prepared, prepare, shared_uids
+from lucency.datasets.radiographs import Radiograph, read_radiograph
 
-SPEC = DisplaySpec(method="percentile", longest_side=48)
+Make = Callable[..., Prepared]
 
 
-def record(image: str, status: Status, size_wh: tuple[int, int]) -> ImageRecord:
-    path = PurePosixPath("images", image)
-    extra = {"tb": "1"}
-    split = path.parts[1]
-    return ImageRecord(path, split, "p", status, *size_wh, f"sha of {image}", "a.json", extra)
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """DICOM files of two patients, one without a suffix, and files that are no images."""
+    folder = tmp_path_factory.mktemp("phantoms")
+    for number, phantom in enumerate(make_limbs(2, seed=0, size=64)):
+        name = "IM0001" if number == 0 else f"{phantom.image_id}.dcm"
+        write_dicom(phantom, folder / "study" / name, monochrome=1 if number % 2 else 2)
+    (folder / "study" / "report.txt").write_text("Smith^John", encoding="utf-8")
+    (folder / "study" / ".hidden.dcm").write_bytes(b"x")
+    (folder / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+    return folder
 
 
 @pytest.fixture
-def dataset(tmp_path: Path) -> Dataset:
-    """A DICOM, a 16-bit PNG, a JPEG and an image of unknown status."""
-    records = (
-        record("train/a.dcm", Status.ANNOTATED, (64, 64)),
-        record("train/b.png", Status.ANNOTATED, (60, 30)),
-        record("val/c.jpg", Status.NEGATIVE, (40, 20)),
-        record("unknown/d.png", Status.UNKNOWN, (8, 8)),
-    )
-    made = Dataset(tmp_path / "set", LabelMap(("fracture",)), records)
-    for entry in records:
-        made.image_path(entry).parent.mkdir(parents=True, exist_ok=True)
-        if entry.status is not Status.UNKNOWN:
-            made.label_path(entry).parent.mkdir(parents=True, exist_ok=True)
-            boxes = "0 0.25 0.5 0.125 0.5\n" if entry.status is Status.ANNOTATED else ""
-            made.label_path(entry).write_text(boxes)
-    write_dicom(next(make_limbs(1, seed=0, size=64)), made.image_path(records[0]), monochrome=1)
-    deep = np.arange(1800, dtype=np.uint16).reshape(30, 60) * 9
-    Image.fromarray(deep).save(made.image_path(records[1]))
-    Image.fromarray((deep[:20, :40] // 70).astype(np.uint8)).save(made.image_path(records[2]))
-    Image.new("L", (8, 8)).save(made.image_path(records[3]))
-    write_tables(made)
-    size_wh = read_radiograph(made.image_path(records[0])).size_wh
-    sized = replace(records[0], width=size_wh[0], height=size_wh[1])
-    made = replace(made, records=(sized, *records[1:]))
-    write_tables(made)
-    return made
+def made(phantoms: Path, tmp_path: Path) -> Make:
+    """Prepares the phantoms, or other sources, into ``out``."""
+
+    def make(*sources: Path, name: str = "out", **options: object) -> Prepared:
+        options = {"spec": DisplaySpec(), **options}
+        return prepare(sources or (phantoms,), tmp_path / name, **options)  # type: ignore[arg-type]
+
+    return make
 
 
-def test_every_known_image_is_rendered(dataset: Dataset) -> None:
-    prepared = prepare(dataset, SPEC, workers=2)
-    assert prepared.root == dataset.root / "display" / SPEC.digest()[:12]
-    assert [str(entry.image) for entry in prepared.records] == [
-        "images/train/a.png",
-        "images/train/b.png",
-        "images/val/c.png",
-    ]
-    for before, after in zip(dataset.records, prepared.records, strict=False):
-        with Image.open(prepared.image_path(after)) as image:
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_image_becomes_a_png_and_a_document(made: Make, phantoms: Path) -> None:
+    prepared = made(labels=["fracture", "lesion"])
+    count = len(list((phantoms / "study").glob("limb*.dcm"))) + 1
+    names = sorted(path.name for path in prepared.out.iterdir())
+    stems = [f"img-{number:04}" for number in range(1, count + 1)]
+    assert names == sorted([f"{stem}.{end}" for stem in stems for end in ("json", "png")]
+                           + ["labels.txt"])  # fmt: skip
+    assert (prepared.out / "labels.txt").read_text() == "fracture\nlesion\n"
+    assert prepared.passed_over == 2
+    assert prepared.unreadable == ()
+    document = json.loads((prepared.out / "img-0001.json").read_text())
+    assert document["flags"] == {"reviewed": False}
+    assert document["imagePath"] == "img-0001.png"
+
+
+def test_the_pngs_are_what_the_display_function_gives(made: Make) -> None:
+    prepared = made()
+    for row in rows(prepared.private_map):
+        with Image.open(prepared.out / row["image"]) as image:
             assert image.mode == "L"
-            assert image.size == (after.width, after.height)
-            expected = display(read_radiograph(dataset.image_path(before)), SPEC)
-            assert np.array_equal(np.asarray(image), expected)
-        assert (after.sha256, after.source, after.extra) == (
-            before.sha256,
-            before.source,
-            before.extra,
-        )
+            assert image.info == {}
+            expected = display(read_radiograph(Path(row["source"])), DisplaySpec())
+            np.testing.assert_array_equal(np.asarray(image), expected)
 
 
-def test_boxes_keep_their_place_in_the_reduced_image(dataset: Dataset) -> None:
-    prepared = prepare(dataset, SPEC)
-    reduced = prepared.records[1]
-    assert (reduced.width, reduced.height) == (48, 24)
-    box = prepared.findings(reduced)[0].box
-    original = dataset.findings(dataset.records[1])[0].box
-    assert (box.x1, box.y2) == pytest.approx((original.x1 * 0.8, original.y2 * 0.8))
+def test_deep_and_ordinary_images_come_along(made: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    deep = np.arange(1800, dtype=np.uint16).reshape(30, 60) * 36
+    Image.fromarray(deep).save(folder / "deep.png")
+    Image.fromarray(deep).save(folder / "deep.tif")
+    Image.fromarray((deep[:20] >> 8).astype(np.uint8)).save(folder / "grey.jpg")
+    prepared = made(folder)
+    assert [len(image.originals) for image in prepared.images].count(2) == 1
+    assert {image.size_wh for image in prepared.images} == {(60, 30), (60, 20)}
+    with Image.open(prepared.out / "img-0001.png") as image:
+        assert image.mode == "L"
 
 
-def test_the_rendered_set_reads_like_any_other(dataset: Dataset) -> None:
-    prepared = prepare(dataset, SPEC)
-    found = read_dataset(prepared.root)
-    assert found.records == prepared.records
-    assert "train: images/train" in (prepared.root / "data.yaml").read_text()
-    assert prepared.label_path(prepared.records[2]).read_text() == ""
-    manifest = json.loads((prepared.root / MANIFEST).read_text())
-    assert manifest["left_out_unknown"] == 1
-    assert manifest["display_digest"] == SPEC.digest()
+def test_the_private_map_says_whose_each_image_is(made: Make) -> None:
+    prepared = made()
+    assert prepared.private_map.parent == prepared.out.with_name("out-private")
+    assert prepared.private_map.stat().st_mode & 0o777 == 0o600
+    assert prepared.private_map.parent.stat().st_mode & 0o777 == 0o700
+    for row in rows(prepared.private_map):
+        dataset = pydicom.dcmread(row["source"])
+        assert row["sop_instance_uid"] == dataset.SOPInstanceUID
+        assert row["study_instance_uid"] == dataset.StudyInstanceUID
+        assert row["patient_id"] == dataset.PatientID
+        assert len(row["sha256"]) == 64
 
 
-def stamp(prepared: Dataset) -> list[int]:
-    return [prepared.image_path(entry).stat().st_mtime_ns for entry in prepared.records]
+def test_nothing_that_annotators_get_names_a_patient(made: Make) -> None:
+    prepared = made()
+    known = rows(prepared.private_map)
+    secrets = {row[name] for row in known for name in row if name not in ("image", "sha256")}
+    for path in prepared.out.iterdir():
+        data = path.read_bytes()
+        assert not [secret for secret in secrets if secret.encode() in data], path
 
 
-def test_it_is_rendered_once(dataset: Dataset) -> None:
-    first = prepare(dataset, SPEC)
-    before = stamp(first)
-    second = prepare(dataset, SPEC)
-    assert second == first
-    assert stamp(second) == before
+def test_numbers_depend_on_the_images_alone(made: Make, phantoms: Path, tmp_path: Path) -> None:
+    first = made()
+    other = tmp_path / "renamed"
+    other.mkdir()
+    for number, path in enumerate(sorted((phantoms / "study").glob("limb*.dcm"), reverse=True)):
+        shutil.copy(path, other / f"{number}.dcm")
+    shutil.copy(phantoms / "study" / "IM0001", other / "z")
+    second = made(other, name="again", workers=1)
+    uids = [[row["sop_instance_uid"] for row in rows(each.private_map)] for each in (first, second)]
+    assert uids[0] == uids[1]
+    by_name = [row["source"] for row in rows(first.private_map)]
+    assert by_name != sorted(by_name)
+    for path in first.out.iterdir():
+        assert path.read_bytes() == (second.out / path.name).read_bytes()
 
 
-def test_another_spec_lies_beside_it(dataset: Dataset) -> None:
-    first, second = prepare(dataset, SPEC), prepare(dataset, DisplaySpec())
-    assert first.root != second.root
-    assert read_dataset(first.root).records
+def test_names_are_kept_on_request(made: Make, tmp_path: Path) -> None:
+    for folder, value in (("a", 1), ("b", 2)):
+        (tmp_path / folder).mkdir()
+        Image.new("L", (9, 9), value).save(tmp_path / folder / "hand 1 (ü).png")
+    prepared = made(tmp_path / "a", tmp_path / "b", keep_names=True)
+    assert [i.name for i in prepared.images] == ["0001-hand_1_ü_.png", "0002-hand_1_ü_.png"]
 
 
-@pytest.mark.parametrize(
-    "what", ["label", "table", "unknown-becomes-known", "half-removed", "lost"]
-)
-def test_it_is_rendered_anew_when_the_set_has_changed(dataset: Dataset, what: str) -> None:
-    first = prepare(dataset, SPEC)
-    before = stamp(first)
-    if what == "label":
-        dataset.label_path(dataset.records[0]).write_text("0 0.5 0.5 0.5 0.5\n")
-    elif what == "table":
-        records = (replace(dataset.records[0], patient_id="q"), *dataset.records[1:])
-        dataset = replace(dataset, records=records)
-    elif what == "unknown-becomes-known":
-        known = replace(dataset.records[3], status=Status.NEGATIVE)
-        dataset = replace(dataset, records=(*dataset.records[:3], known))
-        dataset.label_path(known).parent.mkdir(parents=True)
-        dataset.label_path(known).touch()
-    elif what == "half-removed":
-        (first.root / MANIFEST).unlink()
-    else:
-        first.image_path(first.records[0]).unlink()
-    second = prepare(dataset, SPEC)
-    assert second.records == read_dataset(second.root).records
-    assert stamp(second)[:3] != before
-    if what == "label":
-        assert second.findings(second.records[0])[0].box.width == second.records[0].width / 2
-    if what == "table":
-        assert second.records[0].patient_id == "q"
-    if what == "unknown-becomes-known":
-        assert len(second.records) == 4
-    assert [path.name for path in second.root.parent.iterdir()] == [second.root.name]
+def test_one_picture_is_prepared_once(made: Make, phantoms: Path, tmp_path: Path) -> None:
+    original = phantoms / "study" / "IM0001"
+    shutil.copy(original, tmp_path / "copy.dcm")
+    prepared = made(original, tmp_path / "copy.dcm", original)
+    assert len(prepared.images) == 1
+    assert len(prepared.images[0].originals) == 2
+    assert {row["image"] for row in rows(prepared.private_map)} == {"img-0001.png"}
+    assert shared_uids(prepared.images) == []
 
 
-def test_progress_counts_to_the_end(dataset: Dataset) -> None:
+def test_two_pictures_of_one_uid_are_both_prepared_and_told(made: Make, tmp_path: Path) -> None:
+    phantom = next(make_limbs(1, seed=0, size=64))
+    write_dicom(phantom, tmp_path / "a.dcm", monochrome=2)
+    other = pydicom.dcmread(tmp_path / "a.dcm")
+    other.PixelData = bytes(len(other.PixelData))
+    other.save_as(tmp_path / "b.dcm")
+    prepared = made(tmp_path / "a.dcm", tmp_path / "b.dcm")
+    assert len(prepared.images) == 2
+    assert shared_uids(prepared.images) == [other.SOPInstanceUID]
+
+
+@pytest.fixture
+def spoilt(phantoms: Path, tmp_path: Path) -> Path:
+    """One good file, one truncated, one of several frames and one that is only named .dcm."""
+    folder = tmp_path / "spoilt"
+    folder.mkdir()
+    good = phantoms / "study" / "IM0001"
+    shutil.copy(good, folder / "good.dcm")
+    (folder / "half.dcm").write_bytes(good.read_bytes()[:3000])
+    (folder / "text.dcm").write_text("no image", encoding="utf-8")
+    frames = pydicom.dcmread(good)
+    frames.NumberOfFrames = 2
+    frames.PixelData = frames.PixelData * 2
+    frames.save_as(folder / "frames.dcm")
+    return folder
+
+
+def test_an_unreadable_image_stops_everything(made: Make, spoilt: Path, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="unreadable-image: 3 of 4 images") as told:
+        made(spoilt)
+    assert "frames.dcm: has 2 frames; save each as a file of its own" in str(told.value)
+    assert "--allow unreadable-image" in str(told.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["spoilt"]
+
+
+def test_unreadable_images_may_be_left_out(made: Make, spoilt: Path) -> None:
+    prepared = made(spoilt, allow_unreadable=True)
+    assert [image.originals[0].path.name for image in prepared.images] == ["good.dcm"]
+    assert len(prepared.unreadable) == 3
+    assert all(str(spoilt) in line for line in prepared.unreadable)
+
+
+def test_not_one_readable_image_is_an_error(made: Make, spoilt: Path, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="1 of 1 images cannot be prepared"):
+        made(spoilt / "half.dcm", allow_unreadable=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_sources_without_images_are_an_error(made: Make, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageError, match="there are no images in it"):
+        made(tmp_path / "empty")
+    with pytest.raises(ImageError, match="absent: no such file or folder"):
+        made(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("taken", ["out", "out-private"])
+def test_nothing_is_overwritten(made: Make, tmp_path: Path, taken: str) -> None:
+    (tmp_path / taken).mkdir()
+    (tmp_path / taken / "mine").touch()
+    with pytest.raises(ConfigError, match=f"{taken}: exists already"):
+        made()
+    assert [path.name for path in tmp_path.iterdir()] == [taken]
+
+
+def test_reduced_images_are_refused(made: Make) -> None:
+    with pytest.raises(ConfigError, match="full resolution"):
+        made(spec=DisplaySpec(longest_side=32))
+
+
+def test_the_most_uncertain_images_come_first(made: Make) -> None:
+    def propose(radiograph: Radiograph) -> Prelabels:
+        share = float(radiograph.pixels.mean()) % 1
+        boxes = (Prelabel("fracture", Box(1, 2, 30, 40), 0.7),) if share > 0.5 else ()
+        return Prelabels("model", boxes, uncertainty=share, best_score=share / 2)
+
+    prepared = made(prelabel=propose)
+    order = rows(prepared.out / "order.csv")
+    shares = [float(row["uncertainty"]) for row in order]
+    assert shares == sorted(shares, reverse=True)
+    assert len(set(shares)) > 1
+    assert [row["rank"] for row in order] == [str(n) for n in range(1, len(order) + 1)]
+    assert [row["image"] for row in order] == [image.name for image in prepared.images]
+    for row in order:
+        document = json.loads((prepared.out / row["image"]).with_suffix(".json").read_text())
+        assert len(document["shapes"]) == int(row["boxes"]) == (float(row["uncertainty"]) > 0.5)
+        assert document["lucency"]["prelabelled_by"] == "model"
+
+
+def test_progress_counts_to_the_end(made: Make) -> None:
     calls: list[tuple[int, int]] = []
-    prepare(dataset, SPEC, progress=lambda done, total: calls.append((done, total)))
-    assert calls == [(1, 3), (2, 3), (3, 3)]
+    made(progress=lambda done, total: calls.append((done, total)))
+    total = len(calls)
+    assert calls == [(done, total) for done in range(1, total + 1)]
 
 
-def test_unreadable_images_are_counted_and_nothing_is_left(dataset: Dataset) -> None:
-    for number in (1, 2):
-        path = dataset.image_path(dataset.records[number])
-        path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(ImageError) as caught:
-        prepare(dataset, SPEC)
-    text = str(caught.value)
-    assert text.startswith("2 of 3 images cannot be rendered: ")
-    assert "b.png: is damaged" in text
-    assert "c.jpg: is damaged" in text
-    assert "\n" not in text
-    assert not list((dataset.root / "display").iterdir())
-
-
-def test_an_image_of_another_size_than_the_table_says_is_refused(dataset: Dataset) -> None:
-    turned = replace(dataset.records[1], width=30, height=60)
-    with pytest.raises(ImageError, match=r"has 60 × 30 pixels, the table says 30 × 60"):
-        prepare(replace(dataset, records=(turned,)), SPEC)
-
-
-def test_a_missing_label_file_is_named(dataset: Dataset) -> None:
-    dataset.label_path(dataset.records[2]).unlink()
-    with pytest.raises(DatasetError, match=r"c\.txt: cannot be read: .*'negative' must have"):
-        prepare(dataset, SPEC)
-
-
-def test_a_rendered_set_is_not_rendered_again(dataset: Dataset) -> None:
-    prepared = prepare(dataset, SPEC)
-    with pytest.raises(DatasetError, match="is itself a rendered set"):
-        prepare(prepared, SPEC)
-
-
-def test_two_images_with_one_label_file_are_refused(dataset: Dataset) -> None:
-    twin = replace(dataset.records[1], image=PurePosixPath("images/train/b.jpg"))
-    with pytest.raises(DatasetError, match="share one label file"):
-        prepare(replace(dataset, records=(*dataset.records, twin)), SPEC)
-    assert not prepared_folder(dataset, SPEC).exists()
-
-
-def test_an_empty_set_gives_an_empty_set(dataset: Dataset) -> None:
-    assert prepare(replace(dataset, records=()), SPEC).records == ()
-
-
-def test_the_pngs_do_not_depend_on_the_number_of_threads(dataset: Dataset) -> None:
-    one = prepare(dataset, SPEC, workers=1)
-    first = [one.image_path(entry).read_bytes() for entry in one.records]
-    (one.root / MANIFEST).unlink()
-    four = prepare(dataset, SPEC, workers=4)
-    assert [four.image_path(entry).read_bytes() for entry in four.records] == first
-    assert all(Image.open(io.BytesIO(data)).size for data in first)
+@pytest.mark.real_data
+def test_real_dicom(made: Make, lucency_data: Path) -> None:
+    prepared = made(lucency_data / "dicom", allow_unreadable=True)
+    # Three of the nine are one image in three compressions; one no decoder here can read.
+    assert len(prepared.images) == 6
+    assert sorted(len(image.originals) for image in prepared.images) == [1, 1, 1, 1, 1, 3]
+    assert len(prepared.unreadable) == 1
+    assert "extremity_RG3_JPLY.dcm" in prepared.unreadable[0]

@@ -1,0 +1,28 @@
+"""What a user can choose about a conversion; apart from the work, since `--help` shows it."""
+
+from enum import StrEnum
+
+
+class Geometry(StrEnum):
+    """What is kept of a finding's shape."""
+
+    BOX = "box"
+    ROTATED = "rotated"
+    OUTLINE = "outline"
+
+
+class Edge(StrEnum):
+    """What becomes of a box that reaches beyond its image."""
+
+    CLIP = "clip"
+    KEEP = "keep"
+    ERROR = "error"
+
+
+class Readers(StrEnum):
+    """What is made of several readers' boxes of one image."""
+
+    ALL = "all"
+    UNION = "union"
+    MAJORITY = "majority"
+    WBF = "wbf"
