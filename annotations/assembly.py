@@ -16,6 +16,7 @@ from lucency.annotations.ledger import Ledger, Reason
 from lucency.annotations.locating import LeftOutError, Location, Locator, Refusal
 from lucency.annotations.packing import NO_FINDINGS, PackedFindings, packed
 from lucency.annotations.sizes import PixelMap, SizeMismatchError, pixel_map
+from lucency.annotations.sources import writable
 from lucency.configs.errors import ImageError
 
 # Called with how many images are done.
@@ -200,7 +201,8 @@ class Assembly:
 
     def _unannotated(self, key: str, path: str, status: Status) -> None:
         folder, _, name = path.rpartition("/")
-        name, place = f"{folder.rpartition('/')[2]}/{name}", self._locator.name_below(folder)
+        name = writable(f"{folder.rpartition('/')[2]}/{name}")
+        place = writable(self._locator.name_below(folder))
         try:
             image = look_at(path)
         except ImageError as error:
@@ -299,9 +301,9 @@ def _without_contradictions(images: list[AssembledImage], ledger: Ledger) -> lis
             kept.append(entry)
             continue
         folder, _, name = entry.name.rpartition("/")
-        twin_name = twin.name.rpartition("/")[2]
+        twin_name = writable(twin.name.rpartition("/")[2])
         detail = f"is a negative, but the same file as {twin_name}, which has findings"
-        name = f"{folder.rpartition('/')[2]}/{name}"
+        name = writable(f"{folder.rpartition('/')[2]}/{name}")
         ledger.leave_out(entry.source, image=name, reason=Reason.CONTRADICTION, detail=detail)
     return kept
 

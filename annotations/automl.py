@@ -2,10 +2,12 @@
 
 Format: https://cloud.google.com/vision/automl/object-detection/docs/csv-format. The corners are
 two, ``x,y,,,x,y,,``, or four, ``x,y,x,y,x,y,x,y``, from the top left clockwise; a table with
-``x,y,x,y`` is read, too. A row with neither label nor corners is an image without objects. Of
-``gs://bucket/folder/1.png`` the image is ``folder/1.png``.
+``x,y,x,y`` is read, too. A row whose cells for label and corners are empty is an image without
+objects; one without these cells is an image that nobody has labelled. Vertex AI's rows may lack
+the set. Of ``gs://bucket/folder/1.png`` the image is ``folder/1.png``.
 """
 
+import dataclasses
 from collections.abc import Iterator
 
 from lucency.annotations.documents import shown, split_named
@@ -26,8 +28,8 @@ _BUCKET = "gs://"
 
 def detect(head: Head) -> bool:
     """Whether the first row is a set and the address of a file in a bucket, or has corners."""
-    cells = first_cells(head.text)
-    if len(cells) < 3 or cells[0] not in _SETS or any(cell[:1].isalpha() for cell in cells[3:]):
+    cells = _with_set(first_cells(head.text))
+    if len(cells) < 2 or cells[0] not in _SETS or any(cell[:1].isalpha() for cell in cells[3:]):
         return False
     return cells[1].startswith(_BUCKET) or ("." in cells[1] and len(cells) in (7, 11))
 
@@ -38,17 +40,28 @@ def read(source: Source, ledger: Ledger) -> Iterator[ImageAnnotation]:
 
 
 def _holds_boxes(table: Table) -> bool:
-    return len(table.titles) > 2 and table.header[0] in _SETS
+    cells = _with_set(table.header)
+    if len(cells) < 2 or cells[0] not in _SETS:
+        return False
+    return len(cells) > 2 or cells[1].startswith(_BUCKET)
+
+
+def _with_set(cells: list[str]) -> list[str]:
+    """A row with the set's cell, which may be missing where the image is in a bucket."""
+    return ["", *cells] if cells and cells[0].lstrip().startswith(_BUCKET) else cells
 
 
 def _document(table: Table, ledger: Ledger) -> Iterator[ImageAnnotation]:
+    rows = ((line, _with_set(cells)) for line, cells in table.rows)
+    table = dataclasses.replace(table, rows=rows)
+
     def take(cells: list[str], where: str, entry: Entry) -> Finding | None:
         entry.size_wh = NORMALISED
         _take_split(cells[0].strip().lower(), where, entry)
         corners = [cell.strip() for cell in cells[_CORNERS:]]
         label = cells[_LABEL] if len(cells) > _LABEL else ""
         if not label.strip() and not any(corners):
-            entry.negative = True
+            entry.negative = entry.negative or len(cells) > _CORNERS
             return None
         points = _points(table, corners, where)
         box, polygon = _box(points, where)

@@ -63,7 +63,7 @@ def write(annotations: Iterable[ImageAnnotation], out: Path, *, label_map: Label
     Raises
     ------
     AnnotationError
-        An image has no size, or a label is not in ``label_map``.
+        An image has no size, a label is not in ``label_map``, or an area is no finite number.
 
     """
     images: list[dict[str, Any]] = []
@@ -80,7 +80,11 @@ def write(annotations: Iterable[ImageAnnotation], out: Path, *, label_map: Label
             boxes.append(_box_entry(finding, len(boxes) + 1, image_id, category_id))
     categories = [{"id": number, "name": name} for number, name in enumerate(label_map, start=1)]
     document = {"images": images, "annotations": boxes, "categories": categories}
-    atomic.write_text(out / DOCUMENT, json.dumps(document, ensure_ascii=False, allow_nan=False))
+    try:
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # an area may overflow where an annotation claims an impossible size
+        raise AnnotationError(f"{DOCUMENT}: an area is too large for a number") from None
+    atomic.write_text(out / DOCUMENT, text)
 
 
 def _image_entry(annotation: ImageAnnotation, image_id: int) -> dict[str, Any]:

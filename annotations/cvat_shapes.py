@@ -35,7 +35,7 @@ def finding(shape: Element, *, label: str, index: str) -> Finding:
     if read is None:
         raise UnusableBox(
             Reason.UNSUPPORTED_SHAPE,
-            f"{index}: must be a {', '.join(_READERS)}, got a {shape.tag:.60}",
+            f"{index}: a <{shape.tag:.60}> cannot become a box; these can: {', '.join(_READERS)}",
         )
     try:
         box, polygon = read(shape, index)

@@ -4,7 +4,8 @@ PS3.16, TID 1500 "Measurement Report", and any other tree of content items, comp
 detection among them. Coordinates: PS3.3 section C.18.6, (column, row) in pixels.
 
 A region is labelled, within its measurement group, by the nearest finding; else by the nearest
-finding site, tracking identifier, or by what the region itself is called.
+finding site, tracking identifier, or by what the region itself is called. Computer-aided detection
+gives the centre of a finding besides its outline (TID 4021); the two are one box.
 """
 
 import math
@@ -42,6 +43,7 @@ _MEASUREMENT_GROUP = {("125007", "DCM")}
 _FINDING = {("121071", "DCM"), ("111059", "DCM")}  # the second: of one image, in CAD reports
 _FINDING_SITE = {("363698007", "SCT"), ("G-C0E3", "SRT"), ("G-C0E3", "SNM3")}
 _TRACKING_IDENTIFIER = {("112039", "DCM")}
+_CENTRE, _OUTLINE = ("111010", "DCM"), ("111041", "DCM")
 _DEVICE_NAME, _DEVICE_UID = {("121013", "DCM")}, {("121012", "DCM")}
 
 _Shape: TypeAlias = tuple[Box, tuple[Point, ...] | None]
@@ -169,6 +171,8 @@ def _value(item: Dataset) -> str:
 def _finding(path: list[Dataset], label: str, frame: str, *, where: str) -> Finding:
     region = path[-1]
     kind = region.get("GraphicType")
+    if kind == "POINT" and _concept(region) == _CENTRE and any(map(_has_outline, path[-2:-1])):
+        raise UnusableBox(Reason.DUPLICATE, f"{where}: is the centre of the outline beside it")
     if region.ValueType == "SCOORD3D" or kind not in _SHAPES:
         what = "a region in space" if region.ValueType == "SCOORD3D" else shown(kind)
         raise UnusableBox(Reason.UNSUPPORTED_SHAPE, f"{where}: {what} cannot become a box")
@@ -188,6 +192,11 @@ def _finding(path: list[Dataset], label: str, frame: str, *, where: str) -> Find
     said = {"frame": frame, "finding_site": _said(path, _FINDING_SITE)}
     attributes = {key: value for key, value in said.items() if value and value != label}
     return Finding(label, box, polygon=polygon, attributes=attributes or NO_ATTRIBUTES, index=where)
+
+
+def _has_outline(holder: Dataset) -> bool:
+    items = holder.get("ContentSequence") or ()
+    return any(_concept(item) == _OUTLINE and item.get("ValueType") == "SCOORD" for item in items)
 
 
 def _points(region: Dataset, *, where: str) -> list[Point]:

@@ -169,7 +169,9 @@ def flags(value: object, *, where: str) -> dict[str, bool]:
     """
     for name, flag in mapping(value, where=where).items():
         if text(name) is None or not isinstance(flag, bool):
-            raise AnnotationError(f"{where}.{name}: must be true or false, got {shown(flag)}")
+            raise AnnotationError(
+                f"{where}.{name:.60}: must be true or false, got {shown(flag)}"
+            )
     return dict(mapping(value, where=where))
 
 

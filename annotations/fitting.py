@@ -65,6 +65,7 @@ def fit(
         # Most boxes need nothing done, and a set has 100,000 of them.
         if (
             plain
+            and finding.polygon is None
             and (x1 >= 0 and x1 + smallest < x2 <= width)
             and (y1 >= 0 and y1 + smallest < y2 <= height)
             and (key := (label, x1, y1, x2, y2)) not in fitted

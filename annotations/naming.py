@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from lucency.annotations.assembly import AssembledImage
 from lucency.annotations.image_size import IMAGE_SUFFIXES
+from lucency.annotations.sources import writable
 
 # Images of unknown status stand apart: Ultralytics takes an image without a label file in
 # `images/train` for a negative.
@@ -30,9 +31,11 @@ def file_names(images: Sequence[AssembledImage]) -> list[str]:
         if stems[stem] > 1:
             folder = _clean(entry.name.rpartition("/")[0].rpartition("/")[2])
             prefix = "" if folder in ("", ".", "..") else f"{folder}_"
-            stem = _free(_cut(prefix + stem), taken)
-            taken.add(stem)
-        names.append(stem + suffix)
+            unique = _free(_cut(prefix + stem), taken)
+            taken.add(unique)
+            names.append(unique + suffix)
+        else:
+            names.append(stem + suffix)
     return names
 
 
@@ -54,10 +57,8 @@ def _stem_suffix(entry: AssembledImage) -> tuple[str, str]:
 
 
 def _clean(name: str) -> str:
-    """Without null bytes, and without bytes of another encoding, which no table can hold."""
-    if name.isascii() and "\0" not in name:
-        return name
-    return name.encode(errors="replace").decode().replace("\0", "")
+    """The name as a table and a file system can hold it."""
+    return writable(name).replace("\0", "")
 
 
 def _cut(stem: str) -> str:

@@ -2,8 +2,8 @@
 
 Format: https://storage.googleapis.com/openimages/web/download_v7.html (annotation formats).
 Classes are machine ids such as ``/m/01yrx``; their names are in ``*class-descriptions*.csv``
-beside the table, and without it the ids themselves are the classes. A box around a group
-(``IsGroupOf``) is a crowd.
+beside the table (``*classes-description*.csv`` of the challenges), and without it the ids
+themselves are the classes. A box around a group (``IsGroupOf``) is a crowd.
 
 Some write the table in pixels. It is taken for one if more than half of its boxes reach beyond
 2, which no fraction should; a hint says so.
@@ -31,7 +31,7 @@ from lucency.annotations.tables import Table, first_cells, is_blank, read_table
 from lucency.configs.errors import AnnotationError
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
-_CLASSES = "class-descriptions"
+_CLASSES = "description"
 _ATTRIBUTES = ("IsOccluded", "IsTruncated", "IsDepiction", "IsInside")
 
 

@@ -74,7 +74,7 @@ def _samples(source: Source) -> Iterator[SourceFile]:
         for kind, alike in sorted(kinds.items()):
             dicom = kind in _DICOM or kind.isdigit()
             for name in sorted(alike) if dicom else nsmallest(_SAMPLES, alike):
-                if not passed_over(name):
+                if not passed_over(folder, name):
                     yield SourceFile(f"{folder}/{name}", name)
 
 

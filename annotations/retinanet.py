@@ -22,7 +22,7 @@ _TITLES = (
     ["x_min", "y_min", "x_max", "y_max"],
 )
 # These tables have titles that say the same, and columns in any order.
-_OTHERS = ({"filename", "class"}, {"image_id", "class_name"})
+_OTHERS = ({"filename", "class"}, {"image_id", "class_name"}, {"imageid", "labelname"})
 _LABEL = 5
 _WIDTH = 6
 _FILE_NAME = re.compile(r"\.[A-Za-z]\w{1,4}$")

@@ -15,6 +15,7 @@ from lucency.configs.errors import AnnotationError
 # What a conversion says of itself stands in the folder it wrote, and is no annotation; nor are the
 # copies that `lucency render` makes inside of a set.
 LEDGER_JSON = "ledger.json"
+LEDGER_START = '{\n "format": '
 _SET_TABLE, _RENDERED = "dataset.csv", "display"
 
 
@@ -85,9 +86,22 @@ def read_each(
             ledger.leave_out(file.name, image="", reason=reason, detail=str(error))
 
 
-def passed_over(file: str) -> bool:
-    """Whether a file is hidden or our own, so that no annotation is in it."""
-    return file.startswith(".") or file == LEDGER_JSON
+def writable(name: str) -> str:
+    """A file's name as it can be written: what is no UTF-8 becomes a question mark."""
+    return name if name.isascii() else name.encode("utf-8", "replace").decode("utf-8")
+
+
+def passed_over(folder: str, file: str) -> bool:
+    """Whether a file is hidden, or a ledger of ours, so that no annotation is in it."""
+    return file.startswith(".") or (file == LEDGER_JSON and _is_ledger(f"{folder}/{file}"))
+
+
+def _is_ledger(path: str) -> bool:
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123 - a path as text
+            return stream.read(len(LEDGER_START)) == LEDGER_START.encode()
+    except OSError:
+        return False
 
 
 def entered(folders: Iterable[str], files: Collection[str]) -> list[str]:
@@ -105,10 +119,10 @@ def _walk(folder: str, name: str, split: str, suffixes: tuple[str, ...]) -> Iter
             else:
                 files.append(entry.name)
     inner = entered(folders, files)
-    files = [f for f in files if f.lower().endswith(suffixes) and not passed_over(f)]
+    files = [f for f in files if f.lower().endswith(suffixes) and not passed_over(folder, f)]
     for last in sorted([*inner, *files]) if inner else sorted(files):
         if last in inner:
             below = split_named([last]) or split
-            yield from _walk(f"{folder}/{last}", f"{name}{last}/", below, suffixes)
+            yield from _walk(f"{folder}/{last}", f"{name}{writable(last)}/", below, suffixes)
         else:
-            yield SourceFile(f"{folder}/{last}", name + last, split)
+            yield SourceFile(f"{folder}/{last}", name + writable(last), split)

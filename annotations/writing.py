@@ -11,7 +11,7 @@ from typing import Any
 from lucency.annotations.assembly import AssembledImage
 from lucency.annotations.choices import Geometry
 from lucency.annotations.findings import ImageAnnotation, LabelMap, Status
-from lucency.annotations.formats import Format
+from lucency.annotations.formats import NORMALISED, Format
 from lucency.annotations.naming import UNKNOWN_FOLDER, file_names
 from lucency.annotations.records import (
     COLUMNS,
@@ -96,27 +96,35 @@ def write_format(
 ) -> None:
     """Write annotations in another format, with their images where these were looked for.
 
-    The images stand in ``images/``, those of labelme beside their documents; images of unknown
-    status are left out, since no other format can say so.
+    The images stand in ``images/``, and labelme's documents, which belong beside them, there too;
+    images of unknown status are left out, since no other format can say so.
 
     Raises
     ------
     AnnotationError
-        The format needs the images' sizes, and they are unknown.
+        The format needs the images' sizes, and they are unknown; or an image is named ``ledger``
+        and its document would be, too.
     ConfigError
         The folder exists already.
 
     """
     kept = [entry for entry in images if entry.status is not Status.UNKNOWN]
     names = file_names(kept)
-    folder = "" if known.embeds_images else "images/"
     with atomic.new_folder(out) as partial:
+        images_folder = partial / "images"
         for entry, name in zip(kept, names, strict=True):
             if entry.image is not None:
-                (partial / folder).mkdir(exist_ok=True)
-                _place(entry, f"{partial}/{folder}{name}")
+                images_folder.mkdir(exist_ok=True)
+                _place(entry, f"{images_folder}/{name}")
+        beside = known.embeds_images and images_folder.is_dir()
         annotations = (_annotation(e, name) for e, name in zip(kept, names, strict=True))
-        known.writer().write(annotations, partial, label_map=label_map)
+        folder = images_folder if beside else partial
+        known.writer().write(annotations, folder, label_map=label_map)
+        if (partial / LEDGER_JSON).exists():
+            raise AnnotationError(
+                f"ledger: the document of this image would have the name of our {LEDGER_JSON}; "
+                "rename the image"
+            )
         write_ledger(partial, ledger)
 
 
@@ -211,6 +219,10 @@ def _record(entry: AssembledImage, name: str, labels: Sequence[str]) -> ImageRec
 
 
 def _annotation(entry: AssembledImage, name: str) -> ImageAnnotation:
+    if entry.image is None and entry.size_wh == NORMALISED:
+        raise AnnotationError(
+            f"{entry.name}: its size is not given; convert without --labels-only, and with --images"
+        )
     return ImageAnnotation(
         image=name,
         source=entry.source,

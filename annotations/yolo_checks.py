@@ -10,7 +10,7 @@ from lucency.annotations.documents import shown
 from lucency.annotations.findings import Status
 from lucency.annotations.problems import Problem
 from lucency.annotations.records import DATA_YAML, DATASET_CSV, ImageRecord, read_dataset
-from lucency.annotations.yolo_layout import read_data_yaml
+from lucency.annotations.yolo_layout import find_data_yaml, read_data_yaml
 from lucency.configs.errors import AnnotationError, LucencyError
 
 # A rendered set keeps the digests of the images that it was made from.
@@ -20,9 +20,10 @@ _RENDERED = "prepared.json"
 def check_data_yaml(source: Path) -> Iterator[Problem]:
     """A ``data.yaml`` that is missing, or names another number of classes or missing folders."""
     named = source.is_file() and source.suffix in (".yaml", ".yml")
-    path = source if named else (source if source.is_dir() else source.parent) / DATA_YAML
-    if not path.is_file():
-        yield Problem("data-yaml", "there is none, and Ultralytics needs it", source=path.name)
+    root = source if source.is_dir() else source.parent
+    path = source if named else find_data_yaml(root)
+    if path is None:
+        yield Problem("data-yaml", "there is none, and Ultralytics needs it", source=DATA_YAML)
         return
     try:
         data = read_data_yaml(path)

@@ -60,11 +60,43 @@ def test_grazpedwri(tmp_path: Path) -> None:
         ("x,3,M,1,L,2,,,", 'line 4: must be 0 or 1, got "2"'),
         ("x,3,M", "line 4: must have 9 cells, got 3"),
         (" ,3,M,1,L,1,,,", "line 4: must name an image"),
+        ("0002_0354485735_01_WRI-R1_F012,3,M,1,L,1,,,", "line 4: must name an image, and each"),
     ],
 )
 def test_a_broken_row_of_grazpedwri(tmp_path: Path, row: str, message: str) -> None:
     with pytest.raises(AnnotationError, match=f"dataset.csv: {message}"):
         read_files(grazpedwri, tmp_path, {"dataset.csv": GRAZPED + row}, "dataset.csv")
+
+
+GRAZPED_VOC = """\
+<annotation><filename>0002_0354485735_01_WRI-R1_F012.png</filename>
+<size><width>400</width><height>800</height></size>
+<object><name>fracture</name><bndbox><xmin>40</xmin><ymin>50</ymin><xmax>60</xmax><ymax>90</ymax>
+</bndbox></object></annotation>
+"""
+GRAZPED_YOLO = {
+    "yolov5/meta.yaml": "names: [fracture, text]\nnc: 2\n",
+    "yolov5/labels/0002_0354485735_01_WRI-R1_F012.txt": "0 0.125 0.0875 0.05 0.05\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "size_wh"),
+    [
+        ({"pascalvoc/0002_0354485735_01_WRI-R1_F012.xml": GRAZPED_VOC, **GRAZPED_YOLO}, (400, 800)),
+        ({"other.xml": "<open", "other.yaml": "\t", **GRAZPED_YOLO}, (1, 1)),
+    ],
+    ids=["Pascal VOC", "YOLO"],
+)
+def test_boxes_of_grazpedwri_have_the_patient_of_its_table(
+    tmp_path: Path, files: Mapping[str, str], size_wh: tuple[int, int]
+) -> None:
+    (second, first), ledger = read_files(grazpedwri, tmp_path, {"dataset.csv": GRAZPED, **files})
+    assert [(f.label, f.box.x1) for f in second.findings] == [("fracture", 40 / 400 * size_wh[0])]
+    assert (second.size_wh, second.status, second.patient_id) == (size_wh, Status.ANNOTATED, "2")
+    assert second.labels["fracture_visible"] and second.extra["laterality"] == "R"
+    assert (first.status, first.patient_id) == (Status.UNKNOWN, "1")
+    assert not any("no boxes" in hint for hint in ledger.hints)
 
 
 @pytest.mark.real_data

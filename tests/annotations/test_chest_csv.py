@@ -70,7 +70,9 @@ def test_rsna(tmp_path: Path, text: str) -> None:
     ]
     assert (positive.patient_id, positive.size_wh) == ("00436515-870c", (1024, 1024))
     assert positive.split == ""
-    assert len(ledger.hints) == 2 and not ledger.image_entries
+    (hint,) = ledger.hints  # none of the table of classes, which was read
+    assert hint.startswith("stage_2_sample_submission.csv was passed over")
+    assert not ledger.image_entries
 
 
 @pytest.mark.parametrize(
@@ -109,19 +111,60 @@ NIH_ROW = "00013118_008.png,Atelectasis,225.5,547,86.75,79"
     ("header", "row"),
     [
         ("Image Index,Finding Label,Bbox [x,y,w,h]", NIH_ROW),
+        ("Image Index,Finding Label,Bbox [x,y,w,h],,,", NIH_ROW),
         ("Image Index,Finding Label,Bbox [x,y,w,h],,,", NIH_ROW + ",,,"),
+        ("Image Index,Finding Label,bbox x,bbox y,bbox w,bbox h", NIH_ROW),
         ('Image Index,Finding Label,"Bbox [x,y,w,h]"', NIH_ROW),
         ('Image Index,Finding Label,"Bbox [x,y,w,h]",,,', NIH_ROW),
         ("finding label,image index,x,y,w,h", "Atelectasis,00013118_008.png,225.5,547,86.75,79"),
         ("Image Index;Finding Label;Bbox [x;y;w;h]", NIH_ROW.replace(",", ";").replace(".5", ",5")),
     ],
-    ids=["unquoted", "with empty titles", "quoted", "quoted and padded", "plain", "semicolons"],
+    ids=[
+        "unquoted",
+        "original",
+        "with empty titles",
+        "one each",
+        "quoted",
+        "quoted and padded",
+        "plain",
+        "semicolons",
+    ],
 )
 def test_the_headers_of_nih(tmp_path: Path, header: str, row: str) -> None:
     (only,), _ = read_files(nih, tmp_path, {"BBox_List_2017.csv": f"{header}\n{row}\n"})
     assert (only.patient_id, only.size_wh) == ("00013118", (1024, 1024))
     (finding,) = only.findings
     assert (finding.label, finding.box) == ("Atelectasis", Box(225.5, 547, 312.25, 626))
+
+
+NIH_ENTRIES = """\
+Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,\
+OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],
+00013118_008.png,Effusion|Mass,8,13118,69,M,PA,2048,2500,0.171,0.171
+00000001_000.png,No Finding,0,1,58,F,AP,2682,2749,0.143,0.143,
+"""
+
+
+def test_the_entries_of_nih_tell_of_the_images_with_boxes(tmp_path: Path) -> None:
+    files = {
+        "BBox_List_2017.csv": f"Image Index,Finding Label,Bbox [x,y,w,h],,,\n{NIH_ROW}\n",
+        "Data_Entry_2017.csv": NIH_ENTRIES,
+        "test_list.csv": "name\n00000001_000.png\n",
+    }
+    (only,), ledger = read_files(nih, tmp_path, files)
+    assert only.labels == {"Effusion": True, "Mass": True, "No Finding": False}
+    assert only.extra == {"follow_up": "8", "age": "69", "sex": "M", "view_position": "PA"}
+    assert [hint.partition(" ")[0] for hint in ledger.hints] == ["test_list.csv"]
+
+
+def test_damaged_entries_of_nih(tmp_path: Path) -> None:
+    files = {
+        "BBox_List_2017.csv": f"Image Index,Finding Label,Bbox [x,y,w,h]\n{NIH_ROW}\n",
+        "Data_Entry_2017_v2020.csv": NIH_ENTRIES + "1.png,Mass\n",
+    }
+    message = r"Data_Entry_2017_v2020\.csv: line 4: must have 11 cells, got 2"
+    with pytest.raises(AnnotationError, match=message):
+        read_files(nih, tmp_path, files, "BBox_List_2017.csv")
 
 
 def test_an_nih_table_without_a_box_column(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lucency.annotations import coco
-from lucency.annotations.findings import ImageAnnotation, Status
+from lucency.annotations.findings import Finding, ImageAnnotation, LabelMap, Status
 from lucency.annotations.formats import Head
 from lucency.annotations.geometry import Box, box_around
 from lucency.annotations.ledger import Ledger, Reason
@@ -263,6 +263,14 @@ def test_images_and_boxes_out_of_order_find_each_other(path: Path) -> None:
         "hand/1.png": [(f"annotations[{n}]", n) for n in (1, 3, 5)],
         "2.png": [(f"annotations[{n}]", n) for n in (0, 2, 4)],
     }
+
+
+def test_an_impossible_area_is_one_clear_line(tmp_path: Path) -> None:
+    huge = Finding("x", Box(0, 0, 1e200, 1e200))
+    image = ImageAnnotation("1.png", "a", (10**300, 10**300), (huge,), Status.ANNOTATED)
+    with pytest.raises(AnnotationError, match="too large"):
+        coco.write([image], tmp_path, label_map=LabelMap(("x",)))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.real_data

@@ -30,10 +30,27 @@ EXAMPLES = {
     "mura": f"{STUDY}/,1\n",
 }
 FURTHER = {
-    "openimages": ["ImageID,Source,LabelName,Confidence\na,verification,/m/1,1\n"],
-    "retinanet": ["b.jpg,,,,,\n", "path;x1;y1;x2;y2;class\n"],
-    "automl": ["UNASSIGNED,a/b.png,c,.1,.1,.2,.2\n", ",gs://b/a.png,c,.1,.1,,,.2,.2,,\n"],
-    "vindr-cxr": ["image_id,rad_id,Cardiomegaly,No finding\na,R1,0,1\n"],
+    "openimages": [
+        "ImageID,Source,LabelName,Confidence\na,verification,/m/1,1\n",
+        "ImageID,XMin,YMin,XMax,YMax,LabelName\n",
+    ],
+    "retinanet": [
+        "b.jpg,,,,,\n",
+        "path;x1;y1;x2;y2;class\n",
+        "image,xmin,ymin,xmax,ymax,label\n",
+        "image_name,x_min,y_min,x_max,y_max,class_name\n",
+    ],
+    "automl": [
+        "UNASSIGNED,a/b.png,c,.1,.1,.2,.2\n",
+        ",gs://b/a.png,c,.1,.1,,,.2,.2,,\n",
+        "gs://b/a.png,c,.1,.1,,,.2,.2,,\n",
+        "gs://b/a.png\n",
+    ],
+    "vindr-cxr": [
+        "image_id,rad_id,Cardiomegaly,No finding\na,R1,0,1\n",
+        "image_id,x_min,y_min,x_max,y_max,class_name\n",
+    ],
+    "tensorflow": ["filename,xmin,ymin,xmax,ymax,class\n"],
 }
 NONE = [
     "",
@@ -45,6 +62,8 @@ NONE = [
     "ImageID,Subset,OriginalURL,Rotation\na,train,,0\n",
     "MaskPath,ImageID,LabelName,BoxID,BoxXMin,Confidence\na_m.png,a,/m/0,1,0.2,1\n",
     "patientId,class\na,Normal\n",
+    "image_id,dim0,dim1\na,9,9\n",
+    "Image Index,Finding Labels,Patient ID,View Position\n1_0.png,Mass,1,PA\n",
     f"{STUDY}/image1.png\n",
     "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,"
     'region_attributes\na.png,9,{},1,0,"{""name"":""rect""}",{}\n',

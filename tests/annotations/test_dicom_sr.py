@@ -305,6 +305,25 @@ def test_a_finding_above_a_region_without_groups(tmp_path: Path) -> None:
     assert [entry.label for entry in ledger.box_entries] == ["Calcification Cluster"]
 
 
+def test_the_centre_of_an_outlined_finding_is_no_further_mark(tmp_path: Path) -> None:
+    def mark(concept: tuple[str, str, str], kind: str, data: list[float]) -> Dataset:
+        coordinates: dict[str, Any] = {"GraphicType": kind, "GraphicData": data}
+        return item("SCOORD", concept, selected(IMAGE), **coordinates)
+
+    centre, outline = ("111010", "DCM", "Center"), ("111041", "DCM", "Outline")
+    mass, density = (
+        said(("111059", "DCM", "Single Image Finding"), name) for name in ("Mass", "Density")
+    )
+    mass.ContentSequence = [mark(centre, "POINT", [5, 5]), mark(outline, "CIRCLE", CIRCLE)]
+    density.ContentSequence = [mark(centre, "POINT", [5, 5])]
+    found, ledger = read(saved(report(mass, density), tmp_path / "cad.dcm"))
+    assert [finding.label for finding in found[0].findings] == ["Mass"]
+    assert [(entry.label, entry.reason) for entry in ledger.box_entries] == [
+        ("Mass", Reason.DUPLICATE),
+        ("Density", Reason.UNSUPPORTED_SHAPE),
+    ]
+
+
 def test_an_image_by_reference_to_another_item(tmp_path: Path) -> None:
     reference = Dataset()
     reference.RelationshipType = "SELECTED FROM"

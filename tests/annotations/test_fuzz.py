@@ -4,6 +4,7 @@ From one valid document of each format, thousands of broken ones are made: bytes
 inserted and repeated, values replaced by what no reader expects, other encodings.
 """
 
+import io
 import json
 import os
 import re
@@ -18,19 +19,22 @@ from xml.sax.saxutils import escape
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from lucency.annotations.choices import Edge, Geometry, Readers
 from lucency.annotations.convert import Options, convert
 from lucency.annotations.findings import Finding, ImageAnnotation, LabelMap, Status
 from lucency.annotations.formats import FORMATS, Format, format_by_name
 from lucency.annotations.geometry import Box
+from lucency.annotations.images import look_at_bytes
 from lucency.annotations.ledger import Ledger, Outcome, Reason
 from lucency.annotations.recognition import formats_in
 from lucency.annotations.sources import Source
-from lucency.configs.errors import AnnotationError, LucencyError
+from lucency.configs.errors import AnnotationError, ImageError, LucencyError
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = 250
+EXAMPLES = 600
 LABELS = LabelMap(("tb", "a b"))
 TRIANGLE = ((1.0, 2.0), (40.5, 3.0), (20.0, 44.0))
 IMAGES = [
@@ -73,13 +77,13 @@ VALUES: list[Any] = [
     {"size": [10**9, 10**9], "counts": [0, 10**18]}, {"size": [9, 9], "counts": "\x7f" * 50},
     {"name": "rect"}, {"x": None}, -0.0, 2**63, "1e5", [[0, 0], [1, 1]], [[0, 0], [0, 5], [9, 9]],
 ]  # fmt: skip
-TOKENS = {
-    "number": re.compile(rb"-?\d+\.?\d*"),
-    "text": re.compile(rb'"[^"\n]*"'),
-    "cell": re.compile(rb"(?<=,)[^,\n]*|^[^,\n]*", re.MULTILINE),
-    "element": re.compile(rb"(?<=>)[^<>]+(?=</)|</?\w+"),
-    "attribute": re.compile(rb'(?<==")[^"<>]*(?=")'),
-}
+TOKENS = [
+    re.compile(rb"-?\d+\.?\d*"),
+    re.compile(rb'"[^"\n]*"'),
+    re.compile(rb"(?<=,)[^,\n]*|^[^,\n]*", re.MULTILINE),
+    re.compile(rb"</?\w+"),
+]
+XML_TOKENS = [re.compile(rb"(?<=>)[^<>]+(?=</)"), re.compile(rb'(?<==")[^"<>]*(?=")')]
 
 
 def somewhere(data: bytes, random: Random) -> tuple[int, int]:
@@ -118,11 +122,12 @@ def truncate(data: bytes, random: Random) -> bytes:
 
 
 def replace_token(data: bytes, random: Random) -> bytes:
-    found = list(random.choice(list(TOKENS.values())).finditer(data))
+    inside_xml = data[:1] == b"<" and random.random() < 0.8
+    found = list(random.choice(XML_TOKENS if inside_xml else TOKENS).finditer(data))
     if not found:
         return insert(data, random)
     match, nasty = random.choice(found), random.choice(NASTY)
-    if data[:1] == b"<" and random.random() < 0.7:
+    if inside_xml:
         nasty = escape(nasty).replace("\0", "")
     return data[: match.start()] + nasty.encode() + data[match.end() :]
 
@@ -206,10 +211,14 @@ def check_reading(known: Format, source: Source) -> None:
 def check_converting(known: Format, path: Path, outside: Path, *, seed: int) -> None:
     """Conversion ends with one line or with balanced books, and writes nothing but its target."""
     before = sorted(outside.rglob("*"))
+    target = WRITABLE[seed % len(WRITABLE)].name
     options = Options(
         from_format=known.name,
         labels_only=True,
-        to_format=("yolo", "coco", "voc", "labelme")[seed % 4],
+        to_format=target,
+        edge=list(Edge)[seed % len(Edge)],
+        geometry=list(Geometry)[seed // 2 % len(Geometry)],
+        readers=list(Readers)[seed // 3 % len(Readers)],
     )
     out = outside / "out"
     try:
@@ -290,6 +299,27 @@ def test_written_documents(known: Format, written: Path, workplace: Path, seed: 
 def test_dicom_documents(name: str, lucency_data: Path, workplace: Path, seed: int) -> None:
     data = (lucency_data / "formats/dicom" / DICOM[name]).read_bytes()
     check(format_by_name(name), {"1.dcm": data}, workplace, seed)
+
+
+def picture(kind: str) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    Image.effect_noise((37, 23), 50).save(stream, kind, exif=exif)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+@given(seed=seeds)
+@thoroughly
+def test_image_headers(kind: str, seed: int) -> None:
+    try:
+        image = look_at_bytes(broken(picture(kind), seed), "1")
+    except ImageError as error:
+        assert "\n" not in str(error)
+    else:
+        assert min(image.size_wh) >= 1
+        assert image.header.orientation in range(1, 9)
 
 
 @pytest.mark.parametrize("folder", VALID, ids=NAMES)

@@ -72,6 +72,15 @@ def test_retinanet_with_a_header_and_beside_a_list_of_classes(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    "titles",
+    ["image,xmin,ymin,xmax,ymax,label", "image_name,x_min,y_min,x_max,y_max,class_name"],
+)
+def test_other_titles_of_retinanet(tmp_path: Path, titles: str) -> None:
+    found, _ = read_text(retinanet, tmp_path / "x.csv", f"{titles}\n{RETINANET}")
+    assert [finding.label for a in found for finding in a.findings] == ["cow", "cat"]
+
+
+@pytest.mark.parametrize(
     ("row", "reason"),
     [
         ("1.jpg,1,2,3,4", Reason.MALFORMED),
@@ -121,6 +130,20 @@ def test_automl_rows_of_the_documentation_and_a_rotated_one(tmp_path: Path) -> N
     assert ledger.totals()["in"] == 5
 
 
+def test_vertex_rows_may_lack_the_set_and_the_label(tmp_path: Path) -> None:
+    text = "gs://b/1.png\ntest,gs://b/2.png,car,.1,.1,,,.3,.3,,\ngs://b/3.png,car,.1,.1,,,.3,.3,,\n"
+    text += "gs://b/4.png,,,,,,,,,\nTRAIN,gs://b/5.png\n"
+    found, ledger = read_text(automl, tmp_path / "x.csv", text)
+    assert [(a.image, a.split, a.status.value) for a in found] == [
+        ("1.png", "", "unknown"),
+        ("2.png", "test", "annotated"),
+        ("3.png", "", "annotated"),
+        ("4.png", "", "negative"),
+        ("5.png", "train", "unknown"),
+    ]
+    assert ledger.totals()["in"] == 2
+
+
 @pytest.mark.parametrize(
     ("row", "reason", "detail"),
     [
@@ -160,6 +183,7 @@ b,xclick,/m/02,1,0,1,0,1,0,0,0
 
 def test_openimages_boxes_names_and_groups(tmp_path: Path) -> None:
     (tmp_path / "class-descriptions-boxable.csv").write_text('/m/01,"Cat, small"\n')
+    (tmp_path / "challenge-2019-classes-description-500.csv").write_text("/m/03,Dog\n")
     path = tmp_path / "oidv6-train-annotations-bbox.csv"
     (first, second), ledger = read_text(openimages, path, OPENIMAGES)
     (finding,) = first.findings
@@ -211,5 +235,5 @@ def test_the_openimages_folder(lucency_data: Path) -> None:
     ]
     labels = {(a.image, name): flag for a in found for name, flag in a.labels.items()}
     assert labels[("a", "Generic label #0")] and not labels[("b", "Generic label #0")]
-    assert len(ledger.hints) == 6
+    assert len(ledger.hints) == 4  # of lists of images and masks
     assert not ledger.image_entries

@@ -175,6 +175,25 @@ def test_in_a_folder_other_tables_are_passed_over_and_broken_ones_left_out(
     ]
 
 
+@pytest.mark.parametrize(
+    ("row", "read"),
+    [
+        ("a.png,c,1,1,2,2", 1),
+        ("a.png,c,1,1,2,2,,", 1),
+        ("a.png,c,1,1,2,2,blurred", 1),
+        ("a.png,c,1,1,2,2,,,blurred", 0),
+        ("a.png,c,1,1,2", 0),
+    ],
+)
+def test_cells_below_empty_titles_may_be_there_or_not(tmp_path: Path, row: str, read: int) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text(f"filename,class,xmin,ymin,xmax,ymax,,\n{row}\n")
+    ledger = Ledger()
+    found = list(tensorflow.read(Source(path), ledger))
+    assert sum(len(annotation.findings) for annotation in found) == read
+    assert [entry.reason for entry in ledger.box_entries] == [Reason.MALFORMED] * (1 - read)
+
+
 def test_images_come_in_order_of_first_appearance_and_those_of_one_image_together(
     tmp_path: Path,
 ) -> None:

@@ -96,6 +96,25 @@ def test_vindr_test_images_have_no_reader_and_some_tables_a_size(tmp_path: Path)
     assert (only.reader, only.size_wh, only.split) == ("", (2080, 2336), "test")
 
 
+def test_sizes_may_stand_in_a_table_beside(tmp_path: Path) -> None:
+    files = {
+        "train.csv": VINDR,
+        "train_meta.csv": "image_id,dim0,dim1\ni1,2880,2304\ni2,3072.0,2540.0\n",
+        "test.csv": "image_id,width,height\ni3,9,9\n",
+    }
+    found, ledger = read_files(vindr_cxr, tmp_path, files)
+    sizes = {a.image: a.size_wh for a in found}
+    assert sizes == {"i1": (2304, 2880), "i2": (2540, 3072), "i3": None}
+    assert [hint.partition(" ")[0] for hint in ledger.hints] == ["test.csv"]
+
+
+@pytest.mark.parametrize("size", ["0,5", "-1,5", "nan,5", "1e400,5", "2.5,5", ",5", "x,5"])
+def test_a_size_beside_that_is_none(tmp_path: Path, size: str) -> None:
+    files = {"train.csv": VINDR, "train_meta.csv": f"image_id,dim0,dim1\ni1,{size}\n"}
+    with pytest.raises(AnnotationError, match=r"train_meta\.csv: line 2: "):
+        read_files(vindr_cxr, tmp_path, files, "train.csv")
+
+
 def test_a_label_that_is_neither_0_nor_1(tmp_path: Path) -> None:
     files = {"annotations_train.csv": VINDR, "image_labels_train.csv": VINDR_LABELS + "i5,R1,0,x,1"}
     with pytest.raises(AnnotationError, match='line 7: must be 0 or 1, got "x"'):

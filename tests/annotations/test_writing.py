@@ -200,11 +200,11 @@ def test_another_format_is_written_with_its_images(source: Path, out: Path, know
     result = run(source, out, to_format=known.name)
     assert (result.dataset is None) == (known.name != "yolo")
     names = set(tree(out))
-    folder = {"labelme": "", "yolo": "images/unsplit/"}.get(known.name, "images/")
+    folder = {"yolo": "images/unsplit/"}.get(known.name, "images/")
     assert {f"{folder}1.png", f"{folder}2.png", "ledger.json"} <= names
     assert (out / folder / "1.png").samefile(source / "1.png")
     documents = {
-        "labelme": {"1.json", "2.json"},
+        "labelme": {"images/1.json", "images/2.json"},
         "voc": {"1.xml", "2.xml"},
         "cvat": {"annotations.xml"},
         "yolo": {"data.yaml", "dataset.csv", "labels/unsplit/1.txt", "labels/unsplit/2.txt"},
