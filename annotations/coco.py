@@ -6,7 +6,7 @@ it: ``split``, ``patient_id`` and ``flags`` (image-level labels, ``{"tb": true}`
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,12 +123,16 @@ def _read_document(file: SourceFile, ledger: Ledger) -> Iterator[ImageAnnotation
     raw = listing(document.get("annotations", []), where=f"{file.name}: annotations")
     reviewed = bool(names) and "annotations" in document
     del document
-    ledger.expect(file.name, len(raw))
+    segments = _panoptic(raw)
+    ledger.expect(file.name, len(raw) if segments is None else len(segments))
     for image_id, file_names in clashing.items():
         for name in file_names:
             detail = f"{file.name}: the image id {image_id} stands for several files"
             ledger.leave_out(file.name, image=name, reason=Reason.AMBIGUOUS_IMAGE, detail=detail)
-    findings, marked = _findings(raw, names, images, clashing, file.name, ledger)
+    if segments is not None:
+        raw = [segment for _, segment in segments]
+    positions = [position for position, _ in segments] if segments is not None else None
+    findings, marked = _findings(raw, names, images, clashing, file.name, ledger, positions)
     split = documents.split_named(file.name.rpartition(".")[0].split("_")) or file.split
     for image_id, image in images.items():
         unmarked = Status.NEGATIVE if reviewed and image_id not in marked else Status.UNKNOWN
@@ -145,6 +149,28 @@ def _read_document(file: SourceFile, ledger: Ledger) -> Iterator[ImageAnnotation
         )
 
 
+def _panoptic(raw: list[Any]) -> list[tuple[str, object]] | None:
+    """The segments of panoptic annotations with their positions; None if these are others.
+
+    https://cocodataset.org/#format-data: one annotation an image, a box for each segment.
+    """
+    if not any(isinstance(entry, dict) and "segments_info" in entry for entry in raw[:1]):
+        return None
+    segments: list[tuple[str, object]] = []
+    for number, value in enumerate(raw):
+        entry = value if isinstance(value, dict) else {}
+        inner = entry.get("segments_info")
+        if not isinstance(inner, list):
+            segments.append((f"annotations[{number}]", entry))
+            continue
+        for place, segment in enumerate(inner):
+            found = (
+                {**segment, "image_id": entry.get("image_id")} if isinstance(segment, dict) else {}
+            )
+            segments.append((f"annotations[{number}].segments_info[{place}]", found))
+    return segments
+
+
 def _findings(
     raw: list[Any],
     names: Mapping[object, str],
@@ -152,6 +178,7 @@ def _findings(
     clashing: Mapping[object, object],
     source: str,
     ledger: Ledger,
+    positions: Sequence[str] | None,
 ) -> tuple[dict[object, list[Finding]], set[object]]:
     """The findings by image id, and the ids of all images that have any annotation.
 
@@ -164,7 +191,7 @@ def _findings(
     for number in range(count):
         value = raw.pop()
         annotation = value if isinstance(value, dict) else {}
-        where = f"annotations[{number}]"
+        where = positions[number] if positions else f"annotations[{number}]"
         label = names.get(key_of(annotation.get("category_id")), "")
         image_id = key_of(annotation.get("image_id"))
         image = images.get(image_id)

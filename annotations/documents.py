@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK
 _FIRST_BYTES, _NEXT_BYTES = 65_536, 16_777_216
 _LONGEST_NAME = 1_000
+_LARGEST_SIDE = 2**31 - 1  # that of PNG
 _DECODER = json.JSONDecoder()
 _SPLIT_NAMES = {
     "train": "train",
@@ -169,9 +170,7 @@ def flags(value: object, *, where: str) -> dict[str, bool]:
     """
     for name, flag in mapping(value, where=where).items():
         if text(name) is None or not isinstance(flag, bool):
-            raise AnnotationError(
-                f"{where}.{name:.60}: must be true or false, got {shown(flag)}"
-            )
+            raise AnnotationError(f"{where}.{name:.60}: must be true or false, got {shown(flag)}")
     return dict(mapping(value, where=where))
 
 
@@ -211,15 +210,15 @@ def size_wh(width: object, height: object, *, where: str) -> tuple[int, int] | N
     Raises
     ------
     AnnotationError
-        One of the two is missing, not whole, or below 1.
+        One of the two is missing, not whole, below 1 or impossibly large.
 
     """
     if not width and not height:
         return None
     wide, high = whole(width), whole(height)
-    if wide is None or high is None or min(wide, high) < 1:
+    if wide is None or high is None or min(wide, high) < 1 or max(wide, high) > _LARGEST_SIDE:
         raise AnnotationError(
-            f"{where}: width and height must be whole numbers from 1, "
+            f"{where}: width and height must be whole numbers from 1 to {_LARGEST_SIDE}, "
             f"got {shown(width)} and {shown(height)}"
         )
     return wide, high

@@ -14,6 +14,10 @@ from lucency.annotations.sizes import PixelMap
 
 # Boxes reach beyond an edge, or are thin, by rounding alone up to this; nobody marks so finely.
 ROUNDING_PX = 0.01
+# Six digits are what most programs write of fractions.
+_ROUNDING_FRACTION = 1e-6
+# Farther out there is no image, and centres and percentages overflow.
+_FARTHEST_PX = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ def fit(
     """
     width, height = size_wh
     plain = to_image is None and rules.keeps_labels and rules.geometry is Geometry.BOX
-    smallest = ROUNDING_PX if size_wh != (1, 1) else 0.0
+    smallest = _tolerance(size_wh)
     written: dict[str, int] = {}
     for finding in annotation.findings:
         box, label = finding.box, finding.label
@@ -105,7 +109,7 @@ def _fit_one(
     label = rules.rename.get(finding.label, finding.label)
     try:
         whole = to_image.box(finding.box) if to_image else finding.box
-        polygon = _polygon(finding, to_image, rules.geometry)
+        points = _points(finding, to_image, rules.geometry)
     except (ValueError, OverflowError):
         return Outcome.DROPPED, Reason.NOT_FINITE, "must be finite numbers"
     inside = whole.clipped(*size_wh)
@@ -113,6 +117,15 @@ def _fit_one(
     if refused:
         return refused
     box = whole if rules.edge is Edge.KEEP else inside
+    try:
+        rotated = points and rules.geometry is Geometry.ROTATED
+        polygon = minimum_rectangle(points) if points and rotated else points
+    except ValueError:
+        return (
+            Outcome.DROPPED,
+            Reason.ZERO_AREA,
+            f"its outline must span an area: {_corners(whole)}",
+        )
     if polygon and rules.edge is not Edge.KEEP:
         polygon = _clipped(polygon, size_wh, rules.geometry)
     result = Finding(label, box, polygon or None, finding.attributes, finding.index)
@@ -123,11 +136,11 @@ def _fit_one(
     beyond = _beyond(whole, inside)
     if beyond <= _tolerance(size_wh) or rules.edge is Edge.KEEP:
         return None
-    detail = f"reached {beyond:.2f} px beyond an edge: {_corners(whole)}"
+    detail = f"reached {_number(beyond)} px beyond an edge: {_corners(whole)}"
     return Outcome.CLIPPED, Reason.BEYOND_EDGE, detail
 
 
-def _polygon(
+def _points(
     finding: Finding, to_image: PixelMap | None, geometry: Geometry
 ) -> tuple[Point, ...] | None:
     """The outline to be kept, in pixels of the image."""
@@ -138,7 +151,7 @@ def _polygon(
         points = to_image.points(points)
     if not all(math.isfinite(value) for point in points for value in point):
         raise ValueError("points must be finite")
-    return minimum_rectangle(points) if geometry is Geometry.ROTATED else points
+    return points
 
 
 def _clipped(
@@ -170,21 +183,23 @@ def _refusal(
     if min(whole.width, whole.height) <= smallest:
         return Outcome.DROPPED, Reason.ZERO_AREA, f"must span an area, got {_corners(whole)}"
     if rules.edge is Edge.KEEP:
-        return None
+        far = max(map(abs, (whole.x1, whole.y1, whole.x2, whole.y2))) > _FARTHEST_PX
+        detail = f"must be within {_FARTHEST_PX:g} px, got {_corners(whole)}"
+        return (Outcome.DROPPED, Reason.NOT_FINITE, detail) if far else None
     beyond = _beyond(whole, inside)
     place = f"{size_wh[0]} x {size_wh[1]}{' px' if size_wh != (1, 1) else ''}"
     if min(inside.width, inside.height) <= smallest:
         detail = f"must be inside {place}, got {_corners(whole)}"
         return Outcome.DROPPED, Reason.OUTSIDE_IMAGE, detail
     if rules.edge is Edge.ERROR and beyond > smallest:
-        detail = f"must be inside {place}, reaches {beyond:.2f} beyond: {_corners(whole)}"
+        detail = f"must be inside {place}, reaches {_number(beyond)} beyond: {_corners(whole)}"
         return Outcome.DROPPED, Reason.BEYOND_EDGE, detail
     return None
 
 
 def _tolerance(size_wh: tuple[int, int]) -> float:
-    """`ROUNDING_PX`, or next to nothing where coordinates are fractions."""
-    return ROUNDING_PX if size_wh != (1, 1) else 1e-9
+    """`ROUNDING_PX`, or the like where coordinates are fractions."""
+    return ROUNDING_PX if size_wh != (1, 1) else _ROUNDING_FRACTION
 
 
 def _beyond(whole: Box, inside: Box) -> float:
@@ -195,4 +210,8 @@ def _beyond(whole: Box, inside: Box) -> float:
 
 
 def _corners(box: Box) -> str:
-    return f"[{box.x1:.2f}, {box.y1:.2f}, {box.x2:.2f}, {box.y2:.2f}]"
+    return f"[{', '.join(map(_number, (box.x1, box.y1, box.x2, box.y2)))}]"
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if abs(value) < _FARTHEST_PX else f"{value:g}"

@@ -141,7 +141,12 @@ FORMATS = (
     Format("vindr-cxr", "VinDr-CXR CSV", (".csv",)),
     Format("vindr-mammo", "VinDr-Mammo CSV", (".csv",)),
     Format("nih", "NIH ChestX-ray14 BBox_List_2017.csv", (".csv",)),
-    Format("grazpedwri", "GRAZPEDWRI-DX dataset.csv and its labels", (".csv",)),
+    Format(
+        "grazpedwri",
+        "GRAZPEDWRI-DX dataset.csv and its labels",
+        (".csv",),
+        outranks=("voc", "yolo"),
+    ),
     Format(
         "fracatlas",
         "FracAtlas dataset.csv and its annotations",

@@ -15,6 +15,8 @@ from lucency.annotations.image_size import IMAGE_SUFFIXES, ImageHeader, read_hea
 from lucency.annotations.sources import entered
 from lucency.configs.errors import ImageError
 
+# Images are looked up by so many folders above them at once: in MURA, thousands share a name.
+_INDEXED_FOLDERS = 2
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+){3,}")
 
 
@@ -80,15 +82,11 @@ class ImageFinder:
         folder, _, name = image.rpartition("/")
         folders = [part for part in folder.split("/") if part not in ("", ".", "..")]
         stem, suffix = os.path.splitext(name)  # noqa: PTH122
-        names = [name, stem] if suffix.lower() in IMAGE_SUFFIXES else [name]
-        for wanted in names:
+        for wanted in [name, stem] if suffix.lower() in IMAGE_SUFFIXES else [name]:
             for root in self._roots:
-                candidates = self._index(root).get(wanted, [])
-                for skipped in range(len(folders) + 1):
-                    ending = "/".join(["", *folders[skipped:], ""])
-                    alike = [p for p in candidates if p[: p.rindex("/") + 1].endswith(ending)]
-                    if alike:
-                        return _only(alike, image)
+                found = self._ending_with(root, folders, wanted)
+                if found:
+                    return _only(found, image)
         if _UID.fullmatch(image):
             found = self._holding_uid(image)
             if found:
@@ -115,15 +113,29 @@ class ImageFinder:
             self._folders[folder] = stems
         return [f"{folder}/{entry}" for entry in sorted(self._folders[folder].get(name, ()))]
 
+    def _ending_with(self, root: str, folders: list[str], name: str) -> list[str]:
+        """The images below ``root`` of that name, in as many of the folders as there are."""
+        index = self._index(root)
+        for skipped in range(len(folders) + 1):
+            ending = folders[skipped:]
+            alike = index.get("/".join([*ending[-_INDEXED_FOLDERS:], name]), [])
+            if len(ending) > _INDEXED_FOLDERS:
+                tail = "/".join(["", *ending, ""])
+                alike = [path for path in alike if path[: path.rindex("/") + 1].endswith(tail)]
+            if alike:
+                return alike
+        return []
+
     def _index(self, root: str) -> dict[str, list[str]]:
-        """All images below ``root`` by name and by stem, each file once."""
+        """All images below ``root`` by name and by stem, alone and with folders, each file once."""
         if root not in self._indices:
             index: dict[str, dict[str, str]] = defaultdict(dict)
             for path in list_images(Path(root)):
                 real = os.path.realpath(path)
-                name = path.rpartition("/")[2]
-                index[name].setdefault(real, path)
-                index[os.path.splitext(name)[0]].setdefault(real, path)  # noqa: PTH122
+                *folders, name = path.split("/")[-_INDEXED_FOLDERS - 1 :]
+                for known in {name, os.path.splitext(name)[0]}:  # noqa: PTH122
+                    for first in range(len(folders) + 1):
+                        index["/".join([*folders[first:], known])].setdefault(real, path)
             self._indices[root] = {name: list(paths.values()) for name, paths in index.items()}
         return self._indices[root]
 

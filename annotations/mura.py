@@ -2,15 +2,17 @@
 
 Source: https://stanfordmlgroup.github.io/competitions/mura/ and Rajpurkar et al., MURA, MIDL
 2018. ``train_labeled_studies.csv`` has ``folder of the study,label`` and
-``train_image_paths.csv`` beside it the path of every image; neither has a header. Radiologists
-read every study, so all images of a normal one are negatives; those of an abnormal one are of
-unknown status, since it may show in any of them.
+``train_image_paths.csv`` beside it the path of every image; neither has a header. Paths begin with
+``MURA-v1.1``, the folder that both tables are in. Radiologists read every study, so all images of
+a normal one are negatives; those of an abnormal one are of unknown status, since it may show in
+any of them.
 """
 
 import os
 import re
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 from lucency.annotations.documents import shown
 from lucency.annotations.findings import ImageAnnotation, Status
@@ -60,21 +62,26 @@ def _document(table: Table, ledger: Ledger) -> Iterator[ImageAnnotation]:
         else:
             unlabelled.append(path)
     name, split = table.name, split_by_name(table.file)
+    top = Path(table.file.path).absolute().parent.name
+    image = partial(_image, source=name, split=split, top=top)
     ledger.expect(name, 0)
     for folder, paths in images.items():
         if not paths:
             detail = f"the list of image paths has none of study {folder}"
             ledger.leave_out(name, image=folder, reason=Reason.MISSING_IMAGE, detail=detail)
-        yield from map(partial(_image, source=name, split=split, abnormal=labels[folder]), paths)
-    yield from map(partial(_image, source=name, split=split, abnormal=None), unlabelled)
+        yield from map(partial(image, abnormal=labels[folder]), paths)
+    yield from map(partial(image, abnormal=None), unlabelled)
 
 
-def _image(path: str, *, source: str, split: str, abnormal: bool | None) -> ImageAnnotation:
+def _image(
+    path: str, *, source: str, split: str, top: str, abnormal: bool | None
+) -> ImageAnnotation:
+    """One image, by its path below the folder ``top`` of the tables."""
     match = _study(path.rpartition("/")[0])
     part, patient, study = match.groups() if match else ("", "", "")
     extra = {"body_part": part.lower(), "study": study}
     return ImageAnnotation(
-        image=path,
+        image=path.removeprefix(f"{top}/"),
         source=source,
         size_wh=None,
         findings=(),

@@ -1,6 +1,6 @@
 """File names of a set's images: their own, unless two would collide."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from lucency.annotations.assembly import AssembledImage
@@ -13,29 +13,42 @@ UNKNOWN_FOLDER = "unknown"
 
 _SUFFIX_OF_KIND = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "dicom": ".dcm"}
 _KEPT_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm"})
+_MOST_FOLDERS = 4
 _LONGEST_STEM = 200  # bytes
 
 
 def file_names(images: Sequence[AssembledImage]) -> list[str]:
     """File names whose stems differ over the whole set, so that no split can make two collide.
 
-    Where stems are equal, the names of the folders above are put in front, then a number.
+    Where stems are equal, the names of folders above are put in front, as many as are needed,
+    then a number.
     """
     parts = [_stem_suffix(entry) for entry in images]
     stems = Counter([stem for stem, _ in parts])
     if len(stems) == len(images):
         return [stem + suffix for stem, suffix in parts]
     taken = {stem for stem, count in stems.items() if count == 1}
-    names = []
-    for entry, (stem, suffix) in zip(images, parts, strict=True):
+    clashing: defaultdict[str, list[int]] = defaultdict(list)
+    for number, (stem, _) in enumerate(parts):
         if stems[stem] > 1:
-            folder = _clean(entry.name.rpartition("/")[0].rpartition("/")[2])
-            prefix = "" if folder in ("", ".", "..") else f"{folder}_"
-            unique = _free(_cut(prefix + stem), taken)
-            taken.add(unique)
-            names.append(unique + suffix)
-        else:
-            names.append(stem + suffix)
+            clashing[stem].append(number)
+    for stem, numbers in clashing.items():
+        for number, unique in zip(numbers, _apart([images[n] for n in numbers], stem), strict=True):
+            parts[number] = _free(unique, taken), parts[number][1]
+            taken.add(parts[number][0])
+    return [stem + suffix for stem, suffix in parts]
+
+
+def _apart(images: Sequence[AssembledImage], stem: str) -> list[str]:
+    """Names of images of one stem, each with as many folders in front as tell it apart."""
+    folders = [[part for part in _clean(e.name).split("/")[:-1] if part.strip(".")] for e in images]
+    names = [_cut("_".join([*above[-1:], stem])) for above in folders]
+    for depth in range(2, _MOST_FOLDERS + 1):
+        counts = Counter(names)
+        deeper = [_cut("_".join([*above[-depth:], stem])) for above in folders]
+        names = [
+            longer if counts[name] > 1 else name for name, longer in zip(names, deeper, strict=True)
+        ]
     return names
 
 

@@ -79,8 +79,8 @@ def pixel_map(
         _note(annotation, Reason.TURNED, told, ledger)
         return found
     if not stretched and not _alike(given, size):
-        why = ": one of the two is turned" if turned == size else ""
-        raise SizeMismatchError(told + why)
+        why = "; if images were resized without keeping their proportions, say --stretched"
+        raise SizeMismatchError(told + (": one of the two is turned" if turned == size else why))
     _note(annotation, Reason.SCALED, told, ledger)
     return PixelMap(header.width / given[0], header.height / given[1])
 

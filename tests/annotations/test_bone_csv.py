@@ -196,7 +196,17 @@ def test_mura(tmp_path: Path) -> None:
     ]
     assert (found[2].patient_id, found[2].split) == ("patient11186", "val")
     assert found[2].extra == {"body_part": "elbow", "study": "study2_negative"}
-    assert not ledger.image_entries
+    assert not ledger.image_entries and not ledger.hints
+
+
+def test_images_of_mura_go_by_their_path_below_the_tables(tmp_path: Path) -> None:
+    files = {
+        "MURA-v1.1/valid_labeled_studies.csv": f"{STUDY}/,1\n",
+        "MURA-v1.1/valid_image_paths.csv": f"{STUDY}/image1.png\n",
+    }
+    (only,), _ = read_files(mura, tmp_path, files)
+    assert only.image == f"{STUDY}/image1.png".removeprefix("MURA-v1.1/")
+    assert (only.patient_id, only.labels) == ("patient11185", {"abnormal": True})
 
 
 def test_a_study_without_images_and_an_image_without_study(tmp_path: Path) -> None:

@@ -254,9 +254,7 @@ def test_an_outline_without_area_is_no_box(
 
 def test_images_and_boxes_out_of_order_find_each_other(path: Path) -> None:
     document = copy.deepcopy(VALID)
-    boxes = [
-        {"image_id": (7, 0)[n % 2], "category_id": 5, "bbox": [n, 0, 5, 5]} for n in range(6)
-    ]
+    boxes = [{"image_id": (7, 0)[n % 2], "category_id": 5, "bbox": [n, 0, 5, 5]} for n in range(6)]
     annotations, _ = read(path, document | {"annotations": boxes})
     found = {a.image: [(f.index, f.box.x1) for f in a.findings] for a in annotations}
     assert found == {
@@ -305,3 +303,28 @@ def test_files_that_tools_wrote(
     assert ledger.totals()["in"] == len(raw)
     for finding in findings:
         assert finding.polygon is not None
+
+
+def test_panoptic_segments_are_boxes(tmp_path: Path) -> None:
+    segments = [
+        {"id": 7, "category_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": 0},
+        {"id": 8, "category_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": 1},
+        "nonsense",
+    ]
+    document = {
+        "images": [{"id": 4, "file_name": "b.png", "width": 10, "height": 10}],
+        "categories": [{"id": 1, "name": "a"}],
+        "annotations": [{"image_id": 4, "file_name": "m.png", "segments_info": segments}, {}],
+    }
+    (tmp_path / "panoptic.json").write_text(json.dumps(document))
+    ledger = Ledger()
+    (image,) = coco.read(Source(tmp_path / "panoptic.json"), ledger)
+    assert [(f.index, f.box) for f in image.findings] == [
+        ("annotations[0].segments_info[0]", Box(1, 2, 4, 6))
+    ]
+    assert [(e.index, e.reason) for e in ledger.box_entries] == [
+        ("annotations[0].segments_info[1]", Reason.CROWD),
+        ("annotations[0].segments_info[2]", Reason.UNKNOWN_IMAGE),
+        ("annotations[1]", Reason.UNKNOWN_IMAGE),
+    ]
+    assert ledger.totals()["in"] == 4

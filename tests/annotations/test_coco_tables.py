@@ -54,7 +54,11 @@ def test_broken_categories_are_one_clear_line(categories: object, message: str) 
 
 
 def test_images() -> None:
-    entries = [image(0, "x\\1.png", width=640, height=480.0), image(7, "2.png"), image("a", "3.png")]
+    entries = [
+        image(0, "x\\1.png", width=640, height=480.0),
+        image(7, "2.png"),
+        image("a", "3.png"),
+    ]
     images, clashing = images_by_id({"images": entries}, where="c.json")
     assert {key: found.name for key, found in images.items()} == {
         0: "x/1.png", 7: "2.png", "a": "3.png"

@@ -366,7 +366,8 @@ def test_hints_reach_the_books(tmp_path: Path, out: Path) -> None:
             "</xmax><ymax>80</ymax></bndbox></object></annotation>",
         )
     result = run(root, out)
-    assert json.loads((out / "ledger.json").read_text())["hints"] == result.ledger.hints
+    (hint,) = json.loads((out / "ledger.json").read_text())["hints"]
+    assert "origin" in hint
     assert result.ledger.totals()["written"] == 39
 
 

@@ -19,7 +19,9 @@ def file(folder: Path, data: bytes) -> SourceFile:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
 def test_every_encoding_of_json_is_read(tmp_path: Path, encoding: str) -> None:
-    assert documents.read_json(file(tmp_path, TEXT.encode(encoding))) == {"imagePath": "Röntgen 1.png"}
+    assert documents.read_json(file(tmp_path, TEXT.encode(encoding))) == {
+        "imagePath": "Röntgen 1.png"
+    }
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,8 @@ def test_what_cannot_be_opened_is_one_clear_line(tmp_path: Path, name: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("value", "number"), [(640, 640), (640.0, 640), (-2, -2), (640.5, None), (True, None), ("1", None)]
+    ("value", "number"),
+    [(640, 640), (640.0, 640), (-2, -2), (640.5, None), (True, None), ("1", None)],
 )
 def test_whole_numbers(value: object, number: int | None) -> None:
     assert documents.whole(value) == number

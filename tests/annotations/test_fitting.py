@@ -163,6 +163,22 @@ def test_a_box_that_overflows_on_the_way_is_dropped() -> None:
     assert ledger.dropped_by_reason() == {Reason.NOT_FINITE: 1}
 
 
+@pytest.mark.parametrize("edge", Edge)
+def test_what_is_said_of_a_huge_box_fits_into_a_line(edge: Edge) -> None:
+    """A box of 1e308 px is finite, but its centre or percentage is none: no format can hold it."""
+    found, ledger = fitted(finding(1, -1e308, 9, 60), rules=FittingRules(edge=edge))
+    assert len(found) == (edge is Edge.CLIP)
+    (entry,) = ledger.box_entries
+    assert len(entry.detail) < 200
+
+
+def test_an_outline_without_area_has_no_rectangle() -> None:
+    line = outlined(((10.0, 10.0), (20.0, 20.0), (30.0, 30.0)))
+    found, ledger = fitted(line, rules=FittingRules(geometry=Geometry.ROTATED))
+    assert not found
+    assert ledger.dropped_by_reason() == {Reason.ZERO_AREA: 1}
+
+
 def test_fractions_have_no_tolerance_of_pixels() -> None:
     thin = finding(0.5, 0.5, 0.5 + 1e-4, 0.6)
     found, ledger = fitted(thin, finding(0.9, 0.9, 1.001, 1), size=NORMALISED)
@@ -248,7 +264,12 @@ def test_what_is_kept_lies_inside_and_every_box_is_told_of(
     for number, (x1, y1, x2, y2) in enumerate(boxes):
         box = Box(min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
         centre = ((box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2)
-        points = ((box.x1, centre[1]), (centre[0], box.y1), (box.x2, centre[1]), (centre[0], box.y2))
+        points = (
+            (box.x1, centre[1]),
+            (centre[0], box.y1),
+            (box.x2, centre[1]),
+            (centre[0], box.y2),
+        )
         findings.append(Finding("x", box, points if turned else None, index=str(number)))
     rules = FittingRules(geometry=geometry, edge=edge)
     found, ledger = fitted(*findings, rules=rules)

@@ -79,7 +79,8 @@ def test_modules_load_only_when_needed() -> None:
 
 HOSTILE = [
     "", "\0", "\ufffd" * 100, "[" * 50_000, '{"a":' * 5_000, "<a>" * 5_000, "names: [", "NaN",
-    "<?xml", "<!DOCTYPE a [<!ENTITY b 'c'>]>", ",,,\n", '"', "a,b\n1", "0 1 1 1 1", "\ud800", "1\n" * 9,
+    "<?xml", "<!DOCTYPE a [<!ENTITY b 'c'>]>", ",,,\n", '"', "a,b\n1", "0 1 1 1 1", "\ud800",
+    "1\n" * 9,
 ]  # fmt: skip
 
 

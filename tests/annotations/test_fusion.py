@@ -66,7 +66,9 @@ def test_who_agreed_is_told_in_an_attribute() -> None:
 
 def test_a_majority_that_saw_nothing_makes_a_negative() -> None:
     ledger = Ledger()
-    result = fused([reader("R1"), reader("R2", (1, 1, 9, 9)), reader("R3")], Readers.MAJORITY, ledger)
+    result = fused(
+        [reader("R1"), reader("R2", (1, 1, 9, 9)), reader("R3")], Readers.MAJORITY, ledger
+    )
     assert {annotation.status for annotation in result} == {Status.NEGATIVE}
     assert [entry.reason for entry in ledger.box_entries] == [Reason.MINORITY]
     assert not ledger.lost_boxes("train.csv", "1.png")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from lucency.annotations.convert import ConversionResult, Options, gather
+from lucency.annotations.convert import ConversionResult, Options, convert, gather
 from lucency.annotations.ledger import Outcome, Reason
 from lucency.annotations.recognition import formats_in
 from lucency.annotations.sources import Source
-from lucency.configs.errors import AnnotationError
+from lucency.configs.errors import AnnotationError, ConfigError
 
 pytestmark = pytest.mark.real_data
 
@@ -21,8 +21,8 @@ Drops = dict[Reason, int]
 # `grep -c` over <object> and <box>, `wc -l` over the tables.
 FOLDERS: list[tuple[str, str, int, Drops]] = [
     ("coco/labelformat_inst", "coco", 7, {R.CROWD: 1}),
-    # 10 captions and panoptic entries without a class, 10 crowds, 6 image-level labels
-    ("coco/datumaro_coco_dataset", "coco", 38, {R.UNKNOWN_CLASS: 10, R.CROWD: 10, R.NO_BOX: 6}),
+    # 6 captions without a class, 12 crowds (2 of 6 panoptic segments), 6 image-level labels
+    ("coco/datumaro_coco_dataset", "coco", 40, {R.UNKNOWN_CLASS: 6, R.CROWD: 12, R.NO_BOX: 6}),
     ("createml/roboflow_annotations/valid_annotation.json", "coco", 2, {}),
     ("csv/grazped", "grazpedwri", 0, {}),
     ("csv/nih", "nih", 984, {}),
@@ -157,3 +157,35 @@ def test_every_file_by_itself_is_accounted_for_or_no_annotation(root: Path) -> N
 )
 def test_what_a_mixed_folder_looks_like(root: Path, place: str, names: list[str]) -> None:
     assert sorted(known.name for known in formats_in(Source(root / place))) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "at_least"), [("coco", 3), ("labelme", 5), ("yolo", 3), ("voc", 0), ("cvat", 0)]
+)
+def test_with_their_images_they_convert_or_give_one_clear_line(
+    root: Path, tmp_path: Path, name: str, at_least: int
+) -> None:
+    suffixes = {".json", ".xml"}
+    sources = [p for p in (root / name).rglob("*") if p.suffix in suffixes or p.is_dir()]
+    converted = 0
+    for number, path in enumerate(sources):
+        out = tmp_path / str(number)
+        try:
+            ledger = convert(path, out, Options()).ledger
+        except (AnnotationError, ConfigError) as error:
+            assert "\n" not in str(error)
+            assert not out.exists()
+        else:
+            ledger.check()
+            assert (out / "dataset.csv").is_file()
+            converted += 1
+    assert converted >= at_least
+
+
+def test_two_pictures_of_one_name_need_a_word(root: Path, tmp_path: Path) -> None:
+    """labelme2voc draws the boxes into copies of the images, which have the images' names."""
+    folder, out = root / "voc/labelme_labelme2voc", tmp_path / "set"
+    with pytest.raises(AnnotationError, match="--allow ambiguous-image"):
+        convert(folder, out, Options())
+    totals = convert(folder, out, Options(images=folder / "JPEGImages")).ledger.totals()
+    assert totals["written"] == totals["in"] == 9

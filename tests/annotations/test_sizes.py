@@ -76,7 +76,9 @@ def test_a_box_of_the_picture_as_seen_stays_as_it_is(orientation: int) -> None:
 
 @pytest.mark.parametrize("orientation", [1, 2, 3, 4])
 def test_turned_sizes_that_exif_does_not_explain_are_refused(orientation: int) -> None:
-    with pytest.raises(SizeMismatchError, match="40 x 60 px.*60 x 40 px: one of the two is turned"):
+    with pytest.raises(
+        SizeMismatchError, match=r"40 x 60 px.*60 x 40 px: one of the two is turned"
+    ):
         mapped(turned_jpeg(orientation), STORED[::-1], Ledger())
 
 

@@ -102,7 +102,7 @@ def test_equal_names_from_two_folders_do_not_collide(tmp_path: Path, out: Path) 
         put(root / folder / "1.png", png(seed))
     dataset = converted(root, out)
     assert [str(record.image) for record in dataset.records] == [
-        "images/unsplit/a_1.png", "images/unsplit/b_1.png", "images/train/b_1-2.png"
+        "images/unsplit/a_1.png", "images/unsplit/source_b_1.png", "images/train/train_b_1.png"
     ]  # fmt: skip
     assert len(list((out / "labels").rglob("*.txt"))) == 3
 
