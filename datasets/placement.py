@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lucency.annotations.findings import Status
+from lucency.annotations.naming import UNKNOWN_FOLDER
 from lucency.annotations.records import (
     DATA_YAML,
     DATASET_CSV,
@@ -22,7 +23,6 @@ from lucency.annotations.records import (
     data_yaml,
     dataset_csv,
 )
-from lucency.annotations.naming import UNKNOWN_FOLDER
 from lucency.configs import atomic
 from lucency.configs.errors import DatasetError
 
