@@ -213,6 +213,9 @@ def size_wh(width: object, height: object, *, where: str) -> tuple[int, int] | N
         One of the two is missing, not whole, below 1 or impossibly large.
 
     """
+    plain = type(width) is int and type(height) is int
+    if plain and 0 < width <= _LARGEST_SIDE and 0 < height <= _LARGEST_SIDE:  # type: ignore[operator]
+        return width, height  # type: ignore[return-value]
     if not width and not height:
         return None
     wide, high = whole(width), whole(height)

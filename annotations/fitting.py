@@ -42,9 +42,7 @@ Fitted: TypeAlias = dict[tuple[object, ...], Finding]
 
 def key_of(finding: Finding) -> tuple[object, ...]:
     """What makes two findings of an image duplicates."""
-    box, polygon = finding.box, finding.polygon
-    corners = (finding.label, box.x1, box.y1, box.x2, box.y2)
-    return (*corners, polygon) if polygon else corners
+    return finding.label, finding.box, finding.polygon
 
 
 def fit(
@@ -65,14 +63,14 @@ def fit(
     written: dict[str, int] = {}
     for finding in annotation.findings:
         box, label = finding.box, finding.label
-        x1, y1, x2, y2 = box.x1, box.y1, box.x2, box.y2
+        x1, y1, x2, y2 = box
         # Most boxes need nothing done, and a set has 100,000 of them.
         if (
             plain
             and finding.polygon is None
             and (x1 >= 0 and x1 + smallest < x2 <= width)
             and (y1 >= 0 and y1 + smallest < y2 <= height)
-            and (key := (label, x1, y1, x2, y2)) not in fitted
+            and (key := (label, box, None)) not in fitted
         ):
             fitted[key] = finding
             written[label] = written.get(label, 0) + 1

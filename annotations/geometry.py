@@ -2,20 +2,27 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Point: TypeAlias = tuple[float, float]
 INF = math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class _Corners(NamedTuple):
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+class Box(_Corners):
     """An axis-aligned box in pixels of the stored image.
 
     The origin is the top-left corner of the top-left pixel, so the centre of that pixel is
     (0.5, 0.5) and a box around it is ``Box(0, 0, 1, 1)``; the right and lower edges are
     exclusive. A box may reach beyond the image: clipping is the converter's decision.
+
+    A tuple, which takes half the time of a frozen dataclass: a conversion makes 100,000 of these.
 
     Raises
     ------
@@ -24,16 +31,13 @@ class Box:
 
     """
 
-    x1: float
-    y1: float
-    x2: float
-    y2: float
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        # One chain of comparisons, since a conversion makes 100,000 of these; NaN fails it, too.
-        if -INF < self.x1 <= self.x2 < INF and -INF < self.y1 <= self.y2 < INF:
-            return
-        corners = [self.x1, self.y1, self.x2, self.y2]
+    def __new__(cls, x1: float, y1: float, x2: float, y2: float) -> "Box":
+        """Make a box of its corners, x1 <= x2 and y1 <= y2."""
+        if -INF < x1 <= x2 < INF and -INF < y1 <= y2 < INF:  # NaN fails it, too
+            return tuple.__new__(cls, (x1, y1, x2, y2))
+        corners = [x1, y1, x2, y2]
         if not all(math.isfinite(value) for value in corners):
             raise ValueError(f"box must have finite corners, got {corners}")
         raise ValueError(f"box must have x1 <= x2 and y1 <= y2, got {corners}")

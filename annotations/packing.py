@@ -39,8 +39,7 @@ def packed(findings: Collection[Finding]) -> PackedFindings:
         return NO_FINDINGS
     corners = array("d")
     for finding in findings:
-        box = finding.box
-        corners.extend((box.x1, box.y1, box.x2, box.y2))
+        corners.extend(finding.box)
     polygons = tuple([finding.polygon for finding in findings])
     # Every document gives its own copy of the same few names.
     labels = tuple([intern(finding.label) for finding in findings])

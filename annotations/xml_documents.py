@@ -166,7 +166,7 @@ def _side(text: str | None) -> object:
     if not text or not text.strip():
         return None
     try:
-        return float(text)
+        return int(text) if text.isdecimal() and len(text) < 10 else float(text)
     except ValueError:
         return text
 
