@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from lucency.annotations.choices import Readers
 from lucency.annotations.findings import NO_ATTRIBUTES, ImageAnnotation, Status
@@ -23,8 +23,7 @@ from lucency.configs.errors import ImageError
 Progress = Callable[[int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class AssembledImage:
+class AssembledImage(NamedTuple):
     """An image as it will stand in the data set, its findings in pixels and inside it.
 
     ``name`` is its path, or its name in the annotation where images were not looked for;
@@ -39,8 +38,8 @@ class AssembledImage:
     status: Status
     split: str = ""
     patient_id: str = ""
-    labels: Mapping[str, bool] = field(default_factory=lambda: NO_ATTRIBUTES)
-    extra: Mapping[str, str] = field(default_factory=lambda: NO_ATTRIBUTES)
+    labels: Mapping[str, bool] = NO_ATTRIBUTES
+    extra: Mapping[str, str] = NO_ATTRIBUTES
     lost: bool = False
 
 

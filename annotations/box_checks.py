@@ -12,8 +12,7 @@ from typing import TypeAlias
 from lucency.annotations.census import Census
 from lucency.annotations.checked_images import CheckedImage
 from lucency.annotations.formats import NORMALISED
-from lucency.annotations.geometry import Box
-from lucency.annotations.matching import overlap
+from lucency.annotations.geometry import Box, overlap
 from lucency.annotations.problems import Problem
 
 # A click that slipped leaves a box of a pixel or two; nobody draws one below three.

@@ -180,7 +180,7 @@ def _with_patients(
     if patient_of is None or len({entry.split for entry in known}) < 2:
         return images
     return tuple(
-        replace(entry, patient_id=patient_of(Path(entry.image.path)))
+        entry._replace(patient_id=patient_of(Path(entry.image.path)))
         if entry.image is not None
         and entry.image.header.kind == "dicom"
         and entry.image.data is None

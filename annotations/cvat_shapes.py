@@ -98,7 +98,7 @@ def _box(shape: Element, index: str) -> _Outlined:
     return box_around(corners), None if degrees % 90 == 0 else corners
 
 
-def _polygon(shape: Element, index: str) -> _Outlined:
+def _points(shape: Element, index: str) -> tuple[Point, ...]:
     text = shape.get("points") or ""
     pairs = [pair.split(",") for pair in text.strip("; \n").split(";")]
     if len(pairs) < 3 or any(len(pair) != 2 for pair in pairs):
@@ -107,9 +107,24 @@ def _polygon(shape: Element, index: str) -> _Outlined:
             f"{index}.points: must be x,y of at least 3 points, got {shown(text)}",
         )
     where = f"{index}.points"
-    polygon = tuple((number(x, where=where), number(y, where=where)) for x, y in pairs)
+    return tuple((number(x, where=where), number(y, where=where)) for x, y in pairs)
+
+
+def _polygon(shape: Element, index: str) -> _Outlined:
+    polygon = _points(shape, index)
     # The box stands beside the outline where our writer found that it is not the outline's own.
     return _upright(shape, index) if "xtl" in shape.attrib else box_around(polygon), polygon
+
+
+def _polyline(shape: Element, index: str) -> _Outlined:
+    """A line that ends where it began is an outline; any other has no box."""
+    text = shape.get("points") or ""
+    points = _points(shape, index) if text.count(";") > 1 else ()
+    if not shapes.is_closed(points):
+        raise UnusableBox(
+            Reason.UNSUPPORTED_SHAPE, f"{index}: an open line has no box, got {shown(text)}"
+        )
+    return box_around(points), points
 
 
 def _ellipse(shape: Element, index: str) -> _Outlined:
@@ -136,4 +151,10 @@ def _mask(shape: Element, index: str) -> _Outlined:
     return box, mask.outline()
 
 
-_READERS = {"box": _box, "polygon": _polygon, "ellipse": _ellipse, "mask": _mask}
+_READERS = {
+    "box": _box,
+    "polygon": _polygon,
+    "polyline": _polyline,
+    "ellipse": _ellipse,
+    "mask": _mask,
+}

@@ -19,6 +19,7 @@ from lucency.annotations.geometry import Point
 from lucency.annotations.ledger import Ledger, Reason, UnusableBox
 from lucency.annotations.marks import Mark
 from lucency.annotations.masks import mask_from_coco
+from lucency.annotations.shapes import is_closed
 from lucency.annotations.sources import Source, SourceFile, read_each
 from lucency.configs.errors import AnnotationError
 
@@ -193,8 +194,14 @@ def _mark(annotation: Mapping[str, Any], rotation: object, where: str) -> Mark:
         return marks.ellipse(
             centre, (x2 - x1) / 2, (y2 - y1) / 2, degrees=degrees, where=f"{where}.points"
         )
-    if kind == "polygon":
-        return marks.polygon(_points(annotation, where=where), where=f"{where}.points")
+    if kind in ("polygon", "polyline"):
+        points = _points(annotation, where=where)
+        if kind == "polyline" and not is_closed(points):
+            raise UnusableBox(
+                Reason.UNSUPPORTED_SHAPE,
+                f"{where}.points: an open line has no box, got {shown(annotation.get('points'))}",
+            )
+        return marks.polygon(points, where=f"{where}.points")
     if kind == "mask":
         return _mask(annotation.get("rle"), where=f"{where}.rle")
     raise UnusableBox(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from lucency.annotations.choices import Readers
 from lucency.annotations.findings import Finding, ImageAnnotation, Status
-from lucency.annotations.geometry import Box
+from lucency.annotations.geometry import Box, overlap
 from lucency.annotations.ledger import Ledger, Outcome, Reason
 
 OVERLAP = 0.5
@@ -71,9 +71,8 @@ def fused(
         box = cluster.hull() if policy is Readers.UNION else cluster.mean()
         marked = {**finding.attributes, "readers": f"{cluster.readers()} of {len(readers)}"}
         alone = len(cluster.members) == 1
-        result = replace(
-            finding, box=box, polygon=finding.polygon if alone else None, attributes=marked
-        )
+        polygon = finding.polygon if alone else None
+        result = Finding(finding.label, box, polygon, marked, finding.index)
         kept.setdefault(id(first), []).append(result)
         for annotation, merged in cluster.members[1:]:
             detail = f"fused with {finding.index}"
@@ -89,23 +88,14 @@ def _clusters(annotations: Sequence[ImageAnnotation]) -> list[_Cluster]:
             for cluster in clusters:
                 if cluster.label != finding.label:
                     continue
-                overlap = intersection_over_union(cluster.mean(), finding.box)
-                if overlap >= most:
-                    best, most = cluster, overlap
+                shared = overlap(cluster.mean(), finding.box)
+                if shared >= most:
+                    best, most = cluster, shared
             if best is None:
                 best = _Cluster(finding.label)
                 clusters.append(best)
             best.members.append((annotation, finding))
     return clusters
-
-
-def intersection_over_union(one: Box, other: Box) -> float:
-    """The overlap of two boxes, 0 to 1; 0 where neither has an area."""
-    width = min(one.x2, other.x2) - max(one.x1, other.x1)
-    height = min(one.y2, other.y2) - max(one.y1, other.y1)
-    shared = max(width, 0.0) * max(height, 0.0)
-    whole = one.area + other.area - shared
-    return shared / whole if whole > 0 else 0.0
 
 
 def _with_findings(annotation: ImageAnnotation, findings: tuple[Finding, ...]) -> ImageAnnotation:

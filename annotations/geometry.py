@@ -70,6 +70,16 @@ class Box(_Corners):
         return Box(self.x1 * factor_x, self.y1 * factor_y, self.x2 * factor_x, self.y2 * factor_y)
 
 
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes, 0 to 1; 0 where they share no area."""
+    width = min(one.x2, other.x2) - max(one.x1, other.x1)
+    height = min(one.y2, other.y2) - max(one.y1, other.y1)
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / (one.area + other.area - shared)
+
+
 def box_around(points: Sequence[Point]) -> Box:
     """The smallest box that holds all ``points``; raises `ValueError` if there are none."""
     if not points:

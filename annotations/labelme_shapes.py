@@ -16,7 +16,7 @@ from lucency.annotations.findings import NO_ATTRIBUTES, Finding
 from lucency.annotations.geometry import INF, Box, Point, box_around
 from lucency.annotations.ledger import Reason, UnusableBox
 from lucency.annotations.masks import mask_from_png
-from lucency.annotations.shapes import ellipse_box, ellipse_outline
+from lucency.annotations.shapes import ellipse_box, ellipse_outline, is_closed
 
 # How many points each shape that can become a box has; None: three or more.
 _POINTS: dict[str, tuple[int, ...] | None] = {
@@ -27,6 +27,7 @@ _POINTS: dict[str, tuple[int, ...] | None] = {
     "circle": (2,),
     "mask": (2,),
     "polygon": None,
+    "linestrip": None,
 }
 
 
@@ -50,7 +51,13 @@ def shape_finding(shape: Mapping[str, Any], label: str, *, where: str) -> Findin
     value = shape.get("points")
     if kind == "rectangle" and (plain := _plain_rectangle(value)):
         return Finding(label, plain, None, _attributes(shape), where)
-    points = _points(value, kind, where=where)
+    points: tuple[Point, ...] = ()
+    if kind != "linestrip" or (isinstance(value, list) and len(value) > 2):
+        points = _points(value, kind, where=where)
+    if kind == "linestrip" and not is_closed(points):
+        raise UnusableBox(
+            Reason.UNSUPPORTED_SHAPE, f"{where}.shape_type: an open linestrip cannot become a box"
+        )
     try:
         box, polygon = _geometry(shape, kind, points, where=where)
     except (ValueError, OverflowError):  # a radius may overflow

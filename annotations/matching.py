@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lucency.annotations.findings import Finding
-from lucency.annotations.geometry import Box
+from lucency.annotations.geometry import overlap
 
 DEFAULT_IOU = 0.5
 
@@ -29,16 +29,6 @@ class Matching:
     relabelled: tuple[Pair, ...]
     only_first: tuple[int, ...]
     only_second: tuple[int, ...]
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union, 0 to 1."""
-    width = min(a.x2, b.x2) - max(a.x1, b.x1)
-    height = min(a.y2, b.y2) - max(a.y1, b.y1)
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / (a.area + b.area - shared)
 
 
 def match(first: Sequence[Finding], second: Sequence[Finding], *, iou: float) -> Matching:

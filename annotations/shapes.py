@@ -5,10 +5,12 @@ Pixel coordinates with y downwards, so a positive angle turns clockwise on the s
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from lucency.annotations.geometry import Box, Point
 
 _OUTLINE_POINTS = 64
+_GAP = 0.01
 
 
 def corners(box: Box) -> tuple[Point, ...]:
@@ -50,6 +52,15 @@ def ellipse_outline(
     angles = [2 * math.pi * number / _OUTLINE_POINTS for number in range(_OUTLINE_POINTS)]
     upright = [(x + radius_x * math.cos(a), y + radius_y * math.sin(a)) for a in angles]
     return rotated(upright, degrees, about=centre)
+
+
+def is_closed(line: Sequence[Point]) -> bool:
+    """Whether a line of three points or more ends where it began: it goes around something.
+
+    Hand-drawn ends meet within a hundredth of the line's length.
+    """
+    length = sum(math.dist(start, end) for start, end in pairwise(line))
+    return len(line) > 2 and math.dist(line[0], line[-1]) <= _GAP * length
 
 
 def clipped_polygon(points: Sequence[Point], width: float, height: float) -> tuple[Point, ...]:

@@ -14,7 +14,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote
 
@@ -25,6 +24,7 @@ from lucency.annotations.formats import Head
 from lucency.annotations.geometry import Point
 from lucency.annotations.ledger import Ledger, Reason, UnusableBox
 from lucency.annotations.marks import Mark
+from lucency.annotations.shapes import is_closed
 from lucency.annotations.sources import Source, SourceFile, read_each
 from lucency.configs.errors import AnnotationError
 
@@ -44,7 +44,6 @@ _COLUMNS = (
     "region_attributes",
 )
 # A line drawn by hand rarely ends on the very pixel where it began.
-_GAP = 0.01
 
 
 def detect(head: Head) -> bool:
@@ -267,7 +266,7 @@ def _mark(shape: object, where: str) -> Mark:
         return marks.polygon(_points(shape, where=where), where=where)
     if kind == "polyline":
         points = _points(shape, where=where)
-        if len(points) > 2 and _is_closed(points):
+        if is_closed(points):
             return marks.polygon(points, where=where)
         raise UnusableBox(
             Reason.UNSUPPORTED_SHAPE, f"{where}: an open line has no box, got {shown(shape)}"
@@ -286,12 +285,6 @@ def _points(shape: Mapping[str, Any], *, where: str) -> list[Point]:
         )
     flat = marks.numbers([*xs, *ys], where=where)
     return list(zip(flat[: len(xs)], flat[len(xs) :], strict=True))
-
-
-def _is_closed(points: Sequence[Point]) -> bool:
-    """Whether the ends are at most a hundredth of the line's length apart."""
-    length = sum(math.dist(start, end) for start, end in pairwise(points))
-    return math.dist(points[0], points[-1]) <= _GAP * length
 
 
 def _texts(attributes: object, *, besides: str = "") -> dict[str, str]:

@@ -176,27 +176,37 @@ def measure(files: Files, rows: list[Row], pythons: dict[str, tuple[str, str]], 
     shutil.rmtree(work / "out", ignore_errors=True)
 
 
+def converting(row: Row) -> list[float]:
+    """The seconds of the conversions alone, as far as the runs tell them."""
+    return [run.converting for run in row.runs if run.converting is not None]
+
+
 def table(rows: list[Row], images: int, boxes: int) -> str:
     """The Markdown table of all runs; times are medians with their ranges."""
     lines = [
-        f"| from | tool | seconds | × bare | after imports | peak MB | files of {images:,} |"
-        f" boxes of {boxes:,} | right | class numbers |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| from | tool | seconds, whole process | × bare | seconds, after imports | × bare |"
+        f" peak MB | files of {images:,} | boxes of {boxes:,} | right | class numbers |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    floors = {row.form: middle(row) for row in rows if not row.tool.package and row.runs}
+    bare = [row for row in rows if not row.tool.package and row.runs]
+    floors = {row.form: middle(row) for row in bare}
+    inner_floors = {row.form: statistics.median(converting(row)) for row in bare}
     for row in rows:
         start = f"| {NAMES[row.form]} | {row.tool.name} | "
         if row.failure:
             said = row.failure if row.failure == "not installed" else f"failed: {row.failure}"
-            cells = [said.replace("|", "\\|"), *[""] * 7]
+            cells = [said.replace("|", "\\|"), *[""] * 8]
         else:
-            inside = [run.converting for run in row.runs if run.converting is not None]
+            inside = converting(row)
             worst = min((run.check for run in row.runs), key=lambda check: check.right)
             numbers = worst.numbers or (0,)
             cells = [
                 ranged([run.seconds for run in row.runs]),
                 f"{middle(row) / floors[row.form]:.2f}" if row.form in floors else "–",
                 ranged(inside) if inside else "–",
+                f"{statistics.median(inside) / inner_floors[row.form]:.2f}"
+                if inside and row.form in inner_floors
+                else "–",
                 f"{max(run.megabytes for run in row.runs):.0f}",
                 f"{worst.files:,}",
                 f"{worst.boxes:,}",

@@ -401,7 +401,7 @@ def test_fractions_without_a_size_are_judged_by_their_share_alone(coco: Coco) ->
     (finding, *_) = first.entry.findings
     thin = replace(finding, box=Box(0.1, 0.1, 0.2, 0.9))
     speck = replace(finding, box=Box(0.1, 0.1, 0.102, 0.102))
-    entry = replace(first.entry, size_wh=(1, 1), findings=packed([thin, speck]))
+    entry = first.entry._replace(size_wh=(1, 1), findings=packed([thin, speck]))
     images = [replace(first, entry=entry)]
     problems = list(check_boxes(images, take_census(images, ["fracture", "lesion"])))
     assert [(p.rule, p.box) for p in problems] == [("tiny-box", speck.box)]

@@ -408,3 +408,11 @@ def test_a_real_turned_box(lucency_data: Path) -> None:
     box = next(iter(cvat.read(source, Ledger()))).findings[0].box
     assert (box.width, box.height) == pytest.approx((352.276, 352.113), abs=0.001)
     assert ((box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2) == pytest.approx((331.145, 719.465))
+
+
+def test_a_line_that_ends_where_it_began_is_an_outline(tmp_path: Path) -> None:
+    line = '<polyline label="cell" points="1,2;30,2;30,40;1,2"></polyline>'
+    (image,), _ = read(tmp_path, with_shape(line))
+    (finding,) = image.findings
+    assert finding.box == Box(1, 2, 30, 40)
+    assert finding.polygon == ((1, 2), (30, 2), (30, 40), (1, 2))

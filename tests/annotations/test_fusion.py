@@ -1,7 +1,8 @@
 import pytest
 
+from lucency.annotations.choices import Readers
 from lucency.annotations.findings import Finding, ImageAnnotation, Status
-from lucency.annotations.fusion import Readers, fused, intersection_over_union
+from lucency.annotations.fusion import fused
 from lucency.annotations.geometry import Box
 from lucency.annotations.ledger import Ledger, Outcome, Reason
 
@@ -140,21 +141,3 @@ def test_a_lone_outline_is_kept_and_fused_ones_are_not() -> None:
     assert fused(images, Readers.UNION, Ledger())[0].findings[0].polygon is None
     alone = fused([images[0], reader("R3")], Readers.UNION, Ledger())
     assert alone[0].findings[0].polygon == triangle.polygon
-
-
-@pytest.mark.parametrize(
-    ("other", "overlap"),
-    [
-        (Box(0, 0, 10, 10), 1), (Box(5, 0, 15, 10), 1 / 3), (Box(10, 0, 20, 10), 0),
-        (Box(2, 2, 4, 4), 0.04), (Box(3, 3, 3, 3), 0),
-    ],
-    ids=["equal", "half", "touching", "inside", "a point"],
-)  # fmt: skip
-def test_intersection_over_union(other: Box, overlap: float) -> None:
-    box = Box(0, 0, 10, 10)
-    assert intersection_over_union(box, other) == pytest.approx(overlap)
-    assert intersection_over_union(other, box) == pytest.approx(overlap)
-
-
-def test_points_do_not_overlap() -> None:
-    assert intersection_over_union(Box(1, 1, 1, 1), Box(1, 1, 1, 1)) == 0

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from lucency.annotations.geometry import Box, box_around
+from lucency.annotations.geometry import Box, box_around, overlap
 
 
 def test_a_box_knows_its_sides_and_area() -> None:
@@ -46,3 +46,24 @@ def test_box_around_points_in_any_order() -> None:
 def test_box_around_refuses(points: list[tuple[float, float]]) -> None:
     with pytest.raises(ValueError, match="point"):
         box_around(points)
+
+
+@pytest.mark.parametrize(
+    ("other", "share"),
+    [
+        (Box(0, 0, 10, 10), 1.0),
+        (Box(5, 0, 15, 10), 50 / 150),
+        (Box(10, 0, 20, 10), 0.0),
+        (Box(2, 2, 4, 4), 0.04),
+        (Box(5, 5, 5, 5), 0.0),
+    ],
+    ids=["same", "half", "touching", "inside", "no-area"],
+)
+def test_overlap(other: Box, share: float) -> None:
+    box = Box(0, 0, 10, 10)
+    assert overlap(box, other) == pytest.approx(share)
+    assert overlap(other, box) == overlap(box, other)
+
+
+def test_points_do_not_overlap() -> None:
+    assert overlap(Box(1, 1, 1, 1), Box(1, 1, 1, 1)) == 0

@@ -137,3 +137,13 @@ def test_descriptions_groups_and_flags_are_kept() -> None:
 def test_attributes_of_wrong_types_cost_no_box() -> None:
     told = {"description": ["a"], "group_id": {"b": 1}, "flags": [2]}
     assert shape_finding(RECTANGLE | told, "x", where="").box == Box(2, 1, 9, 7)
+
+
+def test_a_linestrip_that_ends_where_it_began_is_an_outline() -> None:
+    points = [[1.0, 2.0], [30.0, 2.0], [30.0, 40.0], [1.1, 2.0]]
+    shape = {"label": "cell", "shape_type": "linestrip", "points": points}
+    found = shape_finding(shape, "cell", where="shapes[0]")
+    assert found.box == Box(1, 2, 30, 40)
+    with pytest.raises(UnusableBox, match="open linestrip") as caught:
+        shape_finding(shape | {"points": points[:3]}, "cell", where="shapes[0]")
+    assert caught.value.reason is Reason.UNSUPPORTED_SHAPE

@@ -2,28 +2,11 @@ import pytest
 
 from lucency.annotations.findings import Finding
 from lucency.annotations.geometry import Box
-from lucency.annotations.matching import match, overlap
+from lucency.annotations.matching import match
 
 
 def finding(label: str, *corners: float) -> Finding:
     return Finding(label, Box(*corners))
-
-
-@pytest.mark.parametrize(
-    ("other", "share"),
-    [
-        (Box(0, 0, 10, 10), 1.0),
-        (Box(5, 0, 15, 10), 50 / 150),
-        (Box(10, 0, 20, 10), 0.0),
-        (Box(2, 2, 4, 4), 0.04),
-        (Box(5, 5, 5, 5), 0.0),
-    ],
-    ids=["same", "half", "touching", "inside", "no-area"],
-)
-def test_overlap(other: Box, share: float) -> None:
-    box = Box(0, 0, 10, 10)
-    assert overlap(box, other) == pytest.approx(share)
-    assert overlap(other, box) == overlap(box, other)
 
 
 def test_each_box_is_matched_once_and_the_best_overlap_first() -> None:

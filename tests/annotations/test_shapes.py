@@ -11,6 +11,7 @@ from lucency.annotations.shapes import (
     corners,
     ellipse_box,
     ellipse_outline,
+    is_closed,
     minimum_rectangle,
     rotated,
 )
@@ -205,3 +206,19 @@ def test_the_smallest_rectangle_holds_all_points_and_is_no_larger_than_the_box(
 def test_points_on_a_line_span_no_rectangle(cloud: list[Point]) -> None:
     with pytest.raises(ValueError, match="must span an area"):
         minimum_rectangle(cloud)
+
+
+@pytest.mark.parametrize(
+    ("line", "closed"),
+    [
+        ([(0, 0), (10, 0), (10, 10), (0, 0)], True),
+        ([(0, 0), (10, 0), (10, 10), (0.2, 0.1)], True),
+        ([(0, 0), (10, 0), (10, 10), (0, 5)], False),
+        ([(0, 0), (10, 0)], False),
+        ([(0, 0), (0, 0)], False),
+        ([], False),
+    ],
+    ids=["closed", "nearly", "open", "two points", "one place", "nothing"],
+)
+def test_lines_that_go_around_something_are_closed(line: list[Point], closed: bool) -> None:
+    assert is_closed(line) is closed

@@ -268,7 +268,7 @@ def test_a_patient_of_dicom_files_in_two_splits(
     def as_dicom(*arguments: Any, **named: Any) -> Any:
         result = real(*arguments, **named)
         entries = tuple(
-            replace(e, image=replace(e.image, header=replace(e.image.header, kind="dicom")))
+            e._replace(image=replace(e.image, header=replace(e.image.header, kind="dicom")))
             for e in result.images
         )
         return replace(result, images=entries)
