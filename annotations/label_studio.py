@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from xml.sax.saxutils import quoteattr
 
 from lucency.annotations import documents
 from lucency.annotations.documents import shown
@@ -28,7 +30,14 @@ from lucency.annotations.label_studio_results import (
     results_in,
     size_of,
 )
-from lucency.annotations.label_studio_tasks import HandedIn, Task, image_in, tasks_in, texts
+from lucency.annotations.label_studio_tasks import (
+    LOCAL_FILES,
+    HandedIn,
+    Task,
+    image_in,
+    tasks_in,
+    texts,
+)
 from lucency.annotations.ledger import Ledger, Reason, UnusableBox
 from lucency.annotations.sources import Source, SourceFile, read_each
 from lucency.configs import atomic
@@ -201,12 +210,11 @@ def _findings(
 
 
 def write(annotations: Iterable[ImageAnnotation], out: Path, *, label_map: LabelMap) -> None:
-    """Write ``annotations.json`` into the folder ``out``, as Label Studio imports it.
+    """Write ``annotations.json`` into the folder ``out``, and ``config.xml`` for the project.
 
-    The project's configuration must have an image ``image`` of the data ``$image``, and of the
-    controls rectangle labels ``label``, polygon labels ``polygon`` and choices ``choice`` those
-    that occur. Images of unknown status are left out. Labels that are false cannot be written.
-    Readers go into ``reader``, since Label Studio imports no annotators that it does not know.
+    Images are named as files of a local storage, whose root is the folder that holds them.
+    Images of unknown status are left out. Labels that are false cannot be written. Readers go
+    into ``reader``, since Label Studio imports no annotators that it does not know.
 
     Raises
     ------
@@ -215,6 +223,7 @@ def write(annotations: Iterable[ImageAnnotation], out: Path, *, label_map: Label
 
     """
     tasks: dict[str, dict[str, Any]] = {}
+    choices: set[str] = set()
     for annotation in annotations:
         if annotation.status is Status.UNKNOWN:
             continue
@@ -227,13 +236,28 @@ def write(annotations: Iterable[ImageAnnotation], out: Path, *, label_map: Label
                 raise AnnotationError(f"{annotation.image}: {finding.label}: no such class")
         task = tasks.setdefault(annotation.image, _task(annotation, len(tasks) + 1))
         task["annotations"].append(_annotation(annotation))
+        choices |= {name for name, is_true in annotation.labels.items() if is_true}
     text = json.dumps(list(tasks.values()), ensure_ascii=False, allow_nan=False)
     atomic.write_text(out / "annotations.json", text)
+    atomic.write_text(out / "config.xml", _config(label_map, sorted(choices)))
+
+
+def _config(label_map: LabelMap, choices: Sequence[str]) -> str:
+    """The labelling configuration that the results refer to."""
+    labels = "".join(f"    <Label value={quoteattr(name)}/>\n" for name in label_map)
+    lines = ['<View>\n  <Image name="image" value="$image"/>\n']
+    for tag, name in (("RectangleLabels", "label"), ("PolygonLabels", "polygon")):
+        lines.append(f'  <{tag} name="{name}" toName="image">\n{labels}  </{tag}>\n')
+    if choices:
+        inner = "".join(f"    <Choice value={quoteattr(name)}/>\n" for name in choices)
+        start = '  <Choices name="choice" toName="image" choice="multiple">\n'
+        lines.append(f"{start}{inner}  </Choices>\n")
+    return "".join([*lines, "</View>\n"])
 
 
 def _task(annotation: ImageAnnotation, number: int) -> dict[str, Any]:
     optional = {"patient_id": annotation.patient_id, "split": annotation.split}
-    data = {"image": annotation.image}
+    data = {"image": f"{LOCAL_FILES}?d={quote(annotation.image)}"}
     data |= {key: value for key, value in optional.items() if value}
     return {"id": number, "data": data, "annotations": [], "predictions": []}
 

@@ -13,7 +13,7 @@ from lucency.annotations.image_size import IMAGE_SUFFIXES
 from lucency.configs.errors import AnnotationError
 
 _SUFFIXES = IMAGE_SUFFIXES | {".bmp", ".gif", ".webp"}
-_LOCAL_FILES = "/data/local-files/"
+LOCAL_FILES = "/data/local-files/"
 _HONOURED = ("image", "patient_id", "split")
 _PAGE = re.compile(r"\d{1,6}\Z")
 # Keys of a JSON-min entry that are neither the task's data nor results.
@@ -180,7 +180,7 @@ def _name(value: object) -> str | None:
     name = documents.text(value)
     if name is None or name.startswith("data:"):
         return None
-    if name.startswith(_LOCAL_FILES):
+    if name.startswith(LOCAL_FILES):
         name = unquote(name.partition("?d=")[2].partition("&")[0])
     elif "://" in name:
         path = name.partition("://")[2].partition("?")[0].partition("#")[0]

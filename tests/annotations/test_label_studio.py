@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
@@ -350,7 +351,9 @@ def test_readers_share_a_task_and_unknown_images_are_left_out(tmp_path: Path) ->
     annotations = [marked("a"), negative, unknown, marked("b")]
     label_studio.write(annotations, tmp_path, label_map=LabelMap(("tb",)))
     written = json.loads((tmp_path / "annotations.json").read_text())
-    assert [entry["data"] for entry in written] == [{"image": "1.png"}, {"image": "2.png"}]
+    assert [entry["data"] for entry in written] == [
+        {"image": "/data/local-files/?d=1.png"}, {"image": "/data/local-files/?d=2.png"}
+    ]  # fmt: skip
     assert [one["reader"] for one in written[0]["annotations"]] == ["a", "b"]
     value = written[0]["annotations"][0]["result"][0]["value"]
     assert (value["x"], value["y"], value["width"]) == (1, 2.5, 2)
@@ -370,3 +373,18 @@ def test_what_cannot_be_written(
     with pytest.raises(AnnotationError, match=message):
         label_studio.write([marked("", size_wh)], tmp_path, label_map=LabelMap(names))
     assert not list(tmp_path.iterdir())
+
+
+def test_the_project_gets_a_configuration(tmp_path: Path) -> None:
+    image = ImageAnnotation(
+        "a b/ü.png", "", (10, 10), (), Status.NEGATIVE, labels={"a&b": True, "no": False}
+    )
+    label_studio.write([image], tmp_path, label_map=LabelMap(('lytic "lesion"', "fracture")))
+    root = ElementTree.parse(tmp_path / "config.xml").getroot()  # noqa: S314 - our own
+    labels = [label.get("value") for label in root.findall("RectangleLabels/Label")]
+    assert labels == ['lytic "lesion"', "fracture"]
+    assert [choice.get("value") for choice in root.findall("Choices/Choice")] == ["a&b"]
+    (task,) = json.loads((tmp_path / "annotations.json").read_text())
+    assert task["data"]["image"] == "/data/local-files/?d=a%20b/%C3%BC.png"
+    (back,) = label_studio.read(Source(tmp_path / "annotations.json"), Ledger())
+    assert back.image == "a b/ü.png"

@@ -207,6 +207,7 @@ def test_another_format_is_written_with_its_images(source: Path, out: Path, know
         "labelme": {"images/1.json", "images/2.json"},
         "voc": {"1.xml", "2.xml"},
         "cvat": {"annotations.xml"},
+        "label-studio": {"annotations.json", "config.xml"},
         "yolo": {"data.yaml", "dataset.csv", "labels/unsplit/1.txt", "labels/unsplit/2.txt"},
     }.get(known.name, {"annotations.json"})
     assert names - {f"{folder}1.png", f"{folder}2.png", "ledger.json"} == documents
