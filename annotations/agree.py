@@ -89,20 +89,22 @@ def compare(annotators: Mapping[str, Marked], *, iou: float) -> tuple[PairAgreem
     Raises
     ------
     AnnotationError
-        No two of them have, or one gives fractions of an image whose size the other does not
-        tell.
+        One has looked at no image, no two have looked at the same, or one gives fractions of an
+        image whose size the other does not tell.
 
     """
-    labels = sorted(
-        {f.label for marked in annotators.values() for a in marked.values() for f in a.findings}
-    )
+    for name, marked in annotators.items():
+        if not marked:
+            raise AnnotationError(
+                f"{name}: no image in it was looked at, so nothing can be compared"
+            )
     pairs = tuple(
-        _pair(first, second, annotators, labels, iou=iou)
+        _pair(first, second, annotators, iou=iou)
         for first, second in combinations(annotators, 2)
         if annotators[first].keys() & annotators[second].keys()
     )
     if not pairs:
-        examples = (next(iter(marked), "none") for marked in annotators.values())
+        examples = (next(iter(marked)) for marked in annotators.values())
         raise AnnotationError(
             f"{', '.join(annotators)}: no two have looked at one image; images are matched by "
             f"name without suffix, and theirs are such as {', '.join(examples)}"
@@ -123,10 +125,11 @@ def cohen_kappa(both: int, only_first: int, only_second: int, neither: int) -> f
 
 
 def _pair(
-    first: str, second: str, annotators: Mapping[str, Marked], labels: Sequence[str], *, iou: float
+    first: str, second: str, annotators: Mapping[str, Marked], *, iou: float
 ) -> PairAgreement:
     names = sorted(annotators[first].keys() & annotators[second].keys())
     images = [(name, annotators[first][name], annotators[second][name]) for name in names]
+    labels = sorted({f.label for _, a, b in images for f in (*a.findings, *b.findings)})
     matchings = [_matching(a, b, iou=iou) for _, a, b in images]
     disagreements = [
         told
@@ -187,7 +190,7 @@ def _matching(first: ImageAnnotation, second: ImageAnnotation, *, iou: float) ->
         if NORMALISED in (first.size_wh, second.size_wh):
             raise AnnotationError(
                 f"{first.image}: one annotation gives fractions of the image, the other pixels "
-                "and no size; convert the first with `lucency convert`"
+                "and no size; convert the second with `lucency convert` and --images"
             )
         return match(first.findings, second.findings, iou=iou)
     return match(_fractions(first), _fractions(second), iou=iou)

@@ -16,7 +16,7 @@ _TOLD = 20
 
 def agreement_tables(pair: PairAgreement) -> "Iterator[Table]":
     """Two tables with one row a label and one for all: the boxes, and the whole images."""
-    title = f"{pair.first} and {pair.second}, {pair.images} images"
+    title = f"{pair.first} and {pair.second}, {_images(pair)}"
     rows = [*pair.by_label, pair.overall]
     boxes = (pair.first, pair.second, "matched", "F1", "mean IoU")
     yield _table(f"{title}: boxes", boxes, rows, _box_cells)
@@ -29,17 +29,21 @@ def dispute_lines(pair: PairAgreement) -> Iterator[str]:
     if not pair.disagreements:
         yield f"{pair.first} and {pair.second} agree on every image."
         return
-    yield f"{len(pair.disagreements)} of {pair.images} images are in dispute, the worst first:"
+    yield f"In dispute, the worst first: {len(pair.disagreements):,} of {_images(pair)}"
     for told in pair.disagreements[:_TOLD]:
         yield f"  {told.image}: {_dispute(told, pair)}"
     if len(pair.disagreements) > _TOLD:
-        yield f"  and {len(pair.disagreements) - _TOLD} more; --json FILE has them all"
+        yield f"  and {len(pair.disagreements) - _TOLD:,} more; --json FILE has them all"
 
 
 def agreement_json(pairs: Sequence[PairAgreement], *, iou: float) -> str:
     """Every figure and every dispute."""
     report = {"iou": iou, "pairs": [_pair(pair) for pair in pairs]}
     return json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+
+
+def _images(pair: PairAgreement) -> str:
+    return f"{pair.images:,} image{'s' * (pair.images != 1)}"
 
 
 def _table(

@@ -6,14 +6,14 @@ would then be one, since everybody keeps a set in a place of their own.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from lucency.annotations.findings import ImageAnnotation, Status
 from lucency.annotations.formats import Format, format_by_name
 from lucency.annotations.image_size import IMAGE_SUFFIXES
 from lucency.annotations.ledger import Ledger
-from lucency.annotations.prelabels import read_reviews
+from lucency.annotations.prelabels import Review, read_reviews
 from lucency.annotations.recognition import recognise
 from lucency.annotations.sources import Source
 from lucency.configs.errors import AnnotationError
@@ -73,16 +73,20 @@ def _read(source: Source, known: Format, ledger: Ledger) -> list[ImageAnnotation
     annotations = list(known.reader().read(source, ledger))
     if known.name != "labelme":
         return annotations
-    # What a model proposed and nobody looked at is no reader's opinion.
+    # What a model proposed and nobody looked at is no reader's opinion; but that a reader deleted
+    # every box of it is one, ticked or not.
     reviews, _ = read_reviews(source)
-    untouched = {review.file.name for review in reviews if not review.done}
-    return [_unknown(a) if a.source in untouched else a for a in annotations]
+    by_file = {review.file.name: review for review in reviews}
+    return [_as_reviewed(a, by_file.get(a.source)) for a in annotations]
 
 
-def _unknown(annotation: ImageAnnotation) -> ImageAnnotation:
-    return ImageAnnotation(
-        annotation.image, annotation.source, annotation.size_wh, (), Status.UNKNOWN
-    )
+def _as_reviewed(annotation: ImageAnnotation, review: Review | None) -> ImageAnnotation:
+    if review is None or review.ticked:
+        return annotation
+    if not review.done:
+        return replace(annotation, findings=(), status=Status.UNKNOWN)
+    emptied = not review.document["shapes"] and annotation.status is Status.UNKNOWN
+    return replace(annotation, status=Status.NEGATIVE) if emptied else annotation
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

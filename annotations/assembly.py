@@ -1,9 +1,10 @@
 """Bringing annotations and images together: every box in pixels of its image, or in the ledger."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
+from unicodedata import normalize
 
 from lucency.annotations.choices import Readers
 from lucency.annotations.findings import NO_ATTRIBUTES, ImageAnnotation, Status
@@ -15,6 +16,7 @@ from lucency.annotations.images import SourceImage, look_at, look_at_bytes
 from lucency.annotations.ledger import Ledger, Reason
 from lucency.annotations.locating import LeftOutError, Location, Locator, Refusal
 from lucency.annotations.packing import NO_FINDINGS, PackedFindings, packed
+from lucency.annotations.same_image import by_image, check_names, said_of
 from lucency.annotations.sizes import PixelMap, SizeMismatchError, pixel_map
 from lucency.annotations.sources import writable
 from lucency.configs.errors import ImageError
@@ -78,6 +80,8 @@ class Assembly:
         self._rules = rules
         self._ledger = ledger
         self._entries: dict[str, AssembledImage] = {}
+        self._named: dict[str, str] = {}  # what an annotation called the image
+        self._to_tell: dict[str, tuple[ImageAnnotation, Reason, str]] = {}
         self.refused = dict(refused)
         self.incomplete = False
 
@@ -96,21 +100,30 @@ class Assembly:
         """
         confirmed = {os.path.realpath(path): path for path in negatives}
         done = 0
-        for group in _by_image(annotations, self._rules.readers):
+        for group in by_image(annotations, self._rules.readers):
             self._annotated(group, confirmed)
             done += 1
             if progress and not done % 100:
                 progress(done)
+        for first, reason, detail in self._to_tell.values():
+            self._ledger.note(first.source, image=first.image, reason=reason, detail=detail)
         further = {os.path.realpath(path): path for path in unlisted} | confirmed
-        suspects = {_stem(e.image or e.source) for e in self._ledger.image_entries if e.left_out}
+        suspects = self._suspects() if confirmed else ()
         for real, path in further.items():
             if real not in self._entries and real not in self.refused:
-                negative = real in confirmed and _stem(path) not in suspects
+                negative = real in confirmed and _stem(_composed(path)) not in suspects
                 self._unannotated(real, path, Status.NEGATIVE if negative else Status.UNKNOWN)
             done += 1
             if progress and not done % 100:
                 progress(done)
-        return _without_contradictions(list(self._entries.values()), self._ledger)
+        return self._without_contradictions()
+
+    def _suspects(self) -> set[str]:
+        """Names, with and without suffix, of which more may be known than that they are healthy."""
+        names = [e.image or e.source for e in self._ledger.image_entries if e.left_out]
+        names += [e.name for e in self._entries.values() if e.image is None]
+        last = {_composed(name) for name in names}
+        return last | {_stem(name) for name in last}
 
     def _annotated(self, group: list[ImageAnnotation], confirmed: Mapping[str, str]) -> None:
         """Take in what the readers of one image marked."""
@@ -124,10 +137,15 @@ class Assembly:
             return
         before = self._entries.get(found.key)
         try:
+            if found.on_disk:
+                named = self._named.setdefault(found.key, group[0].image)
+                if before is not None and before.name == found.name:
+                    check_names(named, group[0].image)
             entry = self._fitted(group, found, before, confirmed=found.key in confirmed)
         except LeftOutError as problem:
             leave_out(group, problem.refusal, self._ledger)
             self.refused[found.key] = problem.refusal
+            self._to_tell.pop(found.key, None)
             if before is not None:
                 del self._entries[found.key]
                 self.incomplete = True
@@ -145,10 +163,14 @@ class Assembly:
         ledger, first = self._ledger, group[0]
         image = before.image if before else _look(found)
         size_wh = image.size_wh if image else first.size_wh or NORMALISED
+        size_wh = before.size_wh if before else size_wh
         maps = [self._pixel_map(image, annotation, size_wh) for annotation in group]
-        said = _said_of(group, before)
+        said = said_of(group, before)
         findings: Fitted = {key_of(old): old for old in before.findings} if before else {}
-        if len(group) > 1:
+        if self._rules.readers is not Readers.ALL and len({one.reader for one in group}) > 1:
+            if len({way for one, way in zip(group, maps, strict=True) if one.findings}) > 1:
+                detail = "its readers marked it at several sizes, which cannot be brought together"
+                raise LeftOutError(Reason.SIZE_MISMATCH, detail)
             group = fused(group, self._rules.readers, ledger)
         for annotation, to_image in zip(group, maps, strict=True):
             fit(annotation, to_image, size_wh, self._rules.fitting, findings, ledger)
@@ -170,7 +192,7 @@ class Assembly:
             lost=lost,
             **said,
         )
-        self._tell_status(entry, first, confirmed=confirmed)
+        self._tell_status(found.key, entry, first, confirmed=confirmed)
         return entry
 
     def _pixel_map(
@@ -185,8 +207,9 @@ class Assembly:
             raise LeftOutError(Reason.SIZE_MISMATCH, str(error)) from None
 
     def _tell_status(
-        self, entry: AssembledImage, first: ImageAnnotation, *, confirmed: bool
+        self, key: str, entry: AssembledImage, first: ImageAnnotation, *, confirmed: bool
     ) -> None:
+        """What is to be told in the end, unless a further annotation says more."""
         reason, detail = Reason.UNKNOWN_STATUS, ""
         if entry.status is Status.UNKNOWN:
             detail = "nothing says whether it was looked at"
@@ -195,13 +218,13 @@ class Assembly:
         elif confirmed and entry.findings:
             reason = Reason.CONTRADICTION
             detail = "stands in the folder of negatives, but has boxes: kept as annotated"
+        if self._to_tell:
+            self._to_tell.pop(key, None)
         if detail:
-            self._ledger.note(first.source, image=first.image, reason=reason, detail=detail)
+            self._to_tell[key] = first, reason, detail
 
     def _unannotated(self, key: str, path: str, status: Status) -> None:
-        folder, _, name = path.rpartition("/")
-        name = writable(f"{folder.rpartition('/')[2]}/{name}")
-        place = writable(self._locator.name_below(folder))
+        place, name = self._locator.place_of(path)
         try:
             image = look_at(path)
         except ImageError as error:
@@ -212,6 +235,26 @@ class Assembly:
             reason = Reason.UNKNOWN_STATUS
             self._ledger.note(place, image=name, reason=reason, detail="no annotation names it")
         self._entries[key] = AssembledImage(path, image, image.size_wh, place, NO_FINDINGS, status)
+
+    def _without_contradictions(self) -> list[AssembledImage]:
+        """Leave negatives out that are, byte for byte, an image with findings."""
+        images = list(self._entries.values())
+        marked = {
+            i.image.sha256: i
+            for i in images
+            if i.image is not None and i.status is Status.ANNOTATED
+        }
+        kept = []
+        for entry in images:
+            twin = marked.get(entry.image.sha256) if entry.image is not None else None
+            if twin is None or entry.status is not Status.NEGATIVE:
+                kept.append(entry)
+                continue
+            twin_name = writable(twin.name.rpartition("/")[2])
+            detail = f"is a negative, but the same file as {twin_name}, which has findings"
+            name, reason = self._locator.place_of(entry.name)[1], Reason.CONTRADICTION
+            self._ledger.leave_out(entry.source, image=name, reason=reason, detail=detail)
+        return kept
 
 
 def leave_out(annotations: Iterable[ImageAnnotation], refusal: Refusal, ledger: Ledger) -> None:
@@ -231,26 +274,6 @@ def leave_out(annotations: Iterable[ImageAnnotation], refusal: Refusal, ledger: 
             )
 
 
-def _by_image(
-    annotations: Iterable[ImageAnnotation], readers: Readers
-) -> Iterator[list[ImageAnnotation]]:
-    """The annotations of each image by its readers; all of them are fused only if all are known."""
-    if readers is not Readers.ALL:
-        groups: dict[tuple[str, str], list[ImageAnnotation]] = {}
-        for annotation in annotations:
-            groups.setdefault((annotation.source, annotation.image), []).append(annotation)
-        yield from groups.values()
-        return
-    group: list[ImageAnnotation] = []
-    for annotation in annotations:
-        if group and (annotation.image != group[0].image or annotation.source != group[0].source):
-            yield group
-            group = []
-        group.append(annotation)
-    if group:
-        yield group
-
-
 def _look(found: Location) -> SourceImage | None:
     try:
         if found.data is not None:
@@ -260,52 +283,10 @@ def _look(found: Location) -> SourceImage | None:
         raise LeftOutError(Reason.UNREADABLE_IMAGE, str(error)) from None
 
 
-def _said_of(group: list[ImageAnnotation], before: AssembledImage | None) -> dict[str, Any]:
-    """Split, patient, labels and further columns, which must not contradict each other."""
-    if len(group) == 1 and before is None:
-        alone = group[0]
-        return {
-            "split": alone.split,
-            "patient_id": alone.patient_id,
-            "labels": alone.labels,
-            "extra": alone.extra,
-        }
-    told: list[ImageAnnotation | AssembledImage] = [*group, *([before] if before else [])]
-    splits = {one.split for one in told if one.split}
-    patients = {one.patient_id for one in told if one.patient_id}
-    labels = {item for one in told for item in one.labels.items()}
-    if len(splits) > 1 or len(patients) > 1 or len(dict(labels)) < len(labels):
-        detail = "several splits, patients or image-level labels are given for it"
-        raise LeftOutError(Reason.CONTRADICTION, detail)
-    extra: dict[str, str] = {}
-    for one in reversed(told):
-        extra |= one.extra
-    return {
-        "split": next(iter(splits), ""),
-        "patient_id": next(iter(patients), ""),
-        "labels": dict(sorted(labels)) or NO_ATTRIBUTES,
-        "extra": extra or NO_ATTRIBUTES,
-    }
-
-
-def _without_contradictions(images: list[AssembledImage], ledger: Ledger) -> list[AssembledImage]:
-    """Leave negatives out that are, byte for byte, an image with findings."""
-    marked = {
-        i.image.sha256: i for i in images if i.image is not None and i.status is Status.ANNOTATED
-    }
-    kept = []
-    for entry in images:
-        twin = marked.get(entry.image.sha256) if entry.image is not None else None
-        if twin is None or entry.status is not Status.NEGATIVE:
-            kept.append(entry)
-            continue
-        folder, _, name = entry.name.rpartition("/")
-        twin_name = writable(twin.name.rpartition("/")[2])
-        detail = f"is a negative, but the same file as {twin_name}, which has findings"
-        name = writable(f"{folder.rpartition('/')[2]}/{name}")
-        ledger.leave_out(entry.source, image=name, reason=Reason.CONTRADICTION, detail=detail)
-    return kept
+def _composed(name: str) -> str:
+    """The last part of a name, its umlauts of one character as most systems write them."""
+    return normalize("NFC", name.rpartition("/")[2])
 
 
 def _stem(name: str) -> str:
-    return os.path.splitext(name.rpartition("/")[2])[0]  # noqa: PTH122 - a name, not a path
+    return os.path.splitext(name)[0]  # noqa: PTH122 - a name, not a path

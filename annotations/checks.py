@@ -5,7 +5,7 @@ The rules are in `problems`; what finds them in `ledger_checks`, `box_checks`, `
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,8 @@ from lucency.configs.errors import AnnotationError
 class Checkup:
     """What was looked at and found: images, counts, and problems in the order of the rules.
 
-    ``left_out`` counts images that are named, but cannot be part of a set.
+    ``left_out`` counts images that are named, but cannot be part of a set; ``ignored`` what each
+    rule found that was to be ignored.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Checkup:
     left_out: int
     census: Census
     problems: tuple[Problem, ...]
+    ignored: Mapping[str, int]
 
     def by_rule(self) -> dict[str, list[Problem]]:
         """The problems of each rule that found some, errors first."""
@@ -71,6 +73,7 @@ class Checkup:
                 rule: {"severity": RULES[rule].severity.value, "count": len(found)}
                 for rule, found in self.by_rule().items()
             },
+            "ignored": dict(self.ignored),
             "problems": [_as_dict(problem) for problem in self.problems],
         }
 
@@ -107,9 +110,9 @@ def check(
     images = checked_images(entries, roots)
     census = take_census(images, result.label_map)
     found = [*missing, *_problems(result, images, census, named)]
-    kept = _located(found, result, images, census, named)
+    located = list(_located(found, result, images, census, named))
     order = {rule: number for number, rule in enumerate(RULES)}
-    told = [_printable(problem) for problem in kept if problem.rule not in ignore]
+    told = [_printable(problem) for problem in located if problem.rule not in ignore]
     return Checkup(
         source=printable(str(source)),
         format=result.format,
@@ -117,6 +120,7 @@ def check(
         left_out=len(left_out),
         census=census,
         problems=tuple(sorted(told, key=lambda problem: order[problem.rule])),
+        ignored=Counter(sorted(problem.rule for problem in located if problem.rule in ignore)),
     )
 
 

@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,14 @@ from lucency.annotations.losses import refuse_losses
 from lucency.annotations.recognition import recognise
 from lucency.annotations.records import Dataset
 from lucency.annotations.sources import Source
-from lucency.annotations.writing import plan_dataset, write_dataset, write_format, write_labels
+from lucency.annotations.writing import (
+    plan_dataset,
+    plan_format,
+    write_dataset,
+    write_format,
+    write_labels,
+)
+from lucency.configs import atomic
 from lucency.configs.errors import AnnotationError, ConfigError
 
 
@@ -45,9 +52,10 @@ class Options:
     Images are looked for beside the annotations, then in ``images``; with ``labels_only`` they
     are not looked for. Every image of ``negatives`` that has no annotation becomes a confirmed
     negative; further images of the set get the status unknown. ``classes`` fixes the order of
-    the classes; ``rename`` maps labels to other names, ``drop`` names labels to leave out.
-    ``geometry`` is what is kept of shapes, by default boxes in YOLO files and every outline
-    elsewhere. ``stretched`` images were resized without keeping their proportions.
+    the classes, and names them where files hold numbers that nothing else explains; ``rename``
+    maps labels to other names, ``drop`` names labels to leave out. ``geometry`` is what is kept
+    of shapes, by default boxes in YOLO files and every outline elsewhere. ``stretched`` images
+    were resized without keeping their proportions.
     """
 
     images: Path | None = None
@@ -104,8 +112,7 @@ def convert(
 
     """
     chosen = options or Options()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out}: exists already; name a new folder or remove this one")
+    atomic.refuse_existing(out)
     target = format_by_name(chosen.to_format)
     target.writer()  # refuses a format that cannot be written, before any work
     result = gather(source, chosen, progress=progress)
@@ -128,15 +135,18 @@ def gather(source: Path, options: Options, *, progress: Progress | None = None) 
         A folder is missing, or ``rename`` or ``drop`` name no label.
 
     """
-    named = Source(source, options.classes, options.voc_origin)
+    named = Source(source, voc_origin=options.voc_origin)
     for option, folder in (("--images", options.images), ("--negatives", options.negatives)):
         if folder is not None and not folder.is_dir():
             raise ConfigError(f"{option} {folder}: no such folder")
     known = format_by_name(options.from_format) if options.from_format else recognise(named)
     if not source.exists():
         raise AnnotationError(f"{source}: no such file or folder")
-    order = known.class_order()
-    own_names = (options.classes or order.class_names(named)) if order else None
+    own_names = _own_names(named, known, options)
+    if known.class_numbers and own_names is None:
+        # The classes given are those that the numbers in the files stand for.
+        named = replace(named, classes=options.classes)
+        own_names, options = options.classes, replace(options, classes=None)
     refused: dict[str, Refusal] = {}
     while True:
         ledger = Ledger()
@@ -154,6 +164,8 @@ def gather(source: Path, options: Options, *, progress: Progress | None = None) 
         refused = assembly.refused
     for entry in images:
         ledger.images[entry.status] += 1
+    for name in sorted(named.linked):
+        ledger.hints.append(f"{name} is a linked folder: it was not searched for annotations")
     ledger.check()
     _check_labels(ledger, {*options.rename, *options.drop}, known=own_names or ())
     label_map = _label_map(images, own_names, options)
@@ -171,8 +183,9 @@ def _write(
 ) -> ConversionResult:
     images, label_map = result.images, result.label_map
     if target.name != "yolo":
+        result = replace(result, images=plan_format(target, images))
         if not dry_run:
-            write_format(target, images, out, label_map=label_map, ledger=books)
+            write_format(target, result.images, out, label_map=label_map, ledger=books)
         return result
     geometry = options.geometry or Geometry.BOX
     if options.labels_only:
@@ -182,7 +195,7 @@ def _write(
     dataset = plan_dataset(images, out, label_map=label_map)
     if not dry_run:
         write_dataset(dataset, images, geometry=geometry, ledger=books)
-    return ConversionResult(images, label_map, result.ledger, result.format, dataset)
+    return replace(result, dataset=dataset)
 
 
 def _locator(source: Source, known: Format, options: Options) -> Locator:
@@ -197,8 +210,8 @@ def _rules(known: Format, options: Options) -> AssemblyRules:
     boxes = options.geometry or (
         Geometry.BOX if options.to_format.lower() == "yolo" else Geometry.OUTLINE
     )
-    accepted = None if known.class_numbers else options.classes
-    fitting = FittingRules(options.rename, frozenset(options.drop), accepted, boxes, options.edge)
+    drop = frozenset(options.drop)
+    fitting = FittingRules(options.rename, drop, options.classes, boxes, options.edge)
     stretched = options.stretched or known.stretches
     return AssemblyRules(fitting, options.readers, stretched)
 
@@ -210,6 +223,17 @@ def _unlisted(source: Source, known: Format, options: Options) -> list[str]:
     if options.images:
         return list_images(options.images)
     return list_images(source.root) if known.lists_images else []
+
+
+def _own_names(source: Source, known: Format, options: Options) -> tuple[str, ...] | None:
+    """The names that a format gives the numbers in its files; None if it does not say."""
+    order = known.class_order()
+    try:
+        return order.class_names(source) if order else None
+    except AnnotationError:
+        if options.classes is None:
+            raise
+        return None
 
 
 def _check_labels(ledger: Ledger, named: set[str], *, known: Collection[str]) -> None:
@@ -224,9 +248,9 @@ def _label_map(
     images: Collection[AssembledImage], own_names: tuple[str, ...] | None, options: Options
 ) -> LabelMap:
     """The classes as given, in the format's own order, or sorted by name."""
+    if options.classes is not None:
+        return LabelMap(options.classes)
     if own_names is not None:
         kept = (options.rename.get(name, name) for name in own_names if name not in options.drop)
         return LabelMap(tuple(dict.fromkeys(kept)))
-    if options.classes is not None:
-        return LabelMap(options.classes)
     return LabelMap.sorted_from(label for entry in images for label in entry.findings.labels)

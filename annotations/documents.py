@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 # Without blocking, so that a pipe among the files cannot stop a conversion.
 _OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK
-_FIRST_BYTES, _NEXT_BYTES = 65_536, 16_777_216
+_NEXT_BYTES = 16_777_216
 _LONGEST_NAME = 1_000
 _LARGEST_SIDE = 2**31 - 1  # that of PNG
 _DECODER = json.JSONDecoder()
@@ -48,12 +49,12 @@ def read_bytes(file: "SourceFile") -> bytes:
     try:
         handle = os.open(file.path, _OPEN_FLAGS)
         try:
-            data = os.read(handle, _FIRST_BYTES)
-            if len(data) == _FIRST_BYTES:
-                parts = [data]
-                while data := os.read(handle, _NEXT_BYTES):
-                    parts.append(data)
-                data = b"".join(parts)
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):  # a link to a device may never end
+                raise AnnotationError(f"{file.name}: cannot be read: it is not a file")
+            data = os.read(handle, status.st_size)
+            while len(data) < status.st_size and (more := os.read(handle, _NEXT_BYTES)):
+                data += more
         finally:
             os.close(handle)
     except (OSError, ValueError) as error:

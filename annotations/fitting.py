@@ -1,12 +1,12 @@
 """Fitting the findings of an annotation to its image: map, rename, clip, merge."""
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from lucency.annotations.choices import Edge, Geometry
 from lucency.annotations.findings import Finding, ImageAnnotation
+from lucency.annotations.formats import NORMALISED
 from lucency.annotations.geometry import Box, Point
 from lucency.annotations.ledger import Ledger, Outcome, Reason
 from lucency.annotations.shapes import clipped_polygon, corners, minimum_rectangle
@@ -109,15 +109,21 @@ def _fit_one(
         whole = to_image.box(finding.box) if to_image else finding.box
         points = _points(finding, to_image, rules.geometry)
     except (ValueError, OverflowError):
-        return Outcome.DROPPED, Reason.NOT_FINITE, "must be finite numbers"
+        detail = f"must be numbers within {_FARTHEST_PX:g} px"
+        return Outcome.DROPPED, Reason.NOT_FINITE, detail
     inside = whole.clipped(*size_wh)
     refused = _refusal(finding.label, label, whole, inside, size_wh, rules)
     if refused:
         return refused
     box = whole if rules.edge is Edge.KEEP else inside
+    polygon = points
     try:
-        rotated = points and rules.geometry is Geometry.ROTATED
-        polygon = minimum_rectangle(points) if points and rotated else points
+        if points and rules.geometry is Geometry.ROTATED:
+            if size_wh != NORMALISED:
+                polygon = minimum_rectangle(points)
+            elif len(points) != 4:  # right angles are in pixels
+                detail = "its smallest rectangle depends on the size of the image, which is unknown"
+                return Outcome.DROPPED, Reason.UNSUPPORTED_SHAPE, detail
     except ValueError:
         return (
             Outcome.DROPPED,
@@ -147,7 +153,7 @@ def _points(
     points = finding.polygon or corners(finding.box)
     if to_image:
         points = to_image.points(points)
-    if not all(math.isfinite(value) for point in points for value in point):
+    if not all(abs(value) <= _FARTHEST_PX for point in points for value in point):
         raise ValueError("points must be finite")
     return points
 
@@ -185,7 +191,7 @@ def _refusal(
         detail = f"must be within {_FARTHEST_PX:g} px, got {_corners(whole)}"
         return (Outcome.DROPPED, Reason.NOT_FINITE, detail) if far else None
     beyond = _beyond(whole, inside)
-    place = f"{size_wh[0]} x {size_wh[1]}{' px' if size_wh != (1, 1) else ''}"
+    place = f"{size_wh[0]} x {size_wh[1]}{' px' if size_wh != NORMALISED else ''}"
     if min(inside.width, inside.height) <= smallest:
         detail = f"must be inside {place}, got {_corners(whole)}"
         return Outcome.DROPPED, Reason.OUTSIDE_IMAGE, detail
@@ -197,7 +203,7 @@ def _refusal(
 
 def _tolerance(size_wh: tuple[int, int]) -> float:
     """`ROUNDING_PX`, or the like where coordinates are fractions."""
-    return ROUNDING_PX if size_wh != (1, 1) else _ROUNDING_FRACTION
+    return ROUNDING_PX if size_wh != NORMALISED else _ROUNDING_FRACTION
 
 
 def _beyond(whole: Box, inside: Box) -> float:

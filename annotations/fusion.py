@@ -14,6 +14,7 @@ from lucency.annotations.geometry import Box, overlap
 from lucency.annotations.ledger import Ledger, Outcome, Reason
 
 OVERLAP = 0.5
+_FARTHEST_PX = 1e9
 
 
 @dataclass
@@ -49,7 +50,9 @@ class _Cluster:
 def fused(
     annotations: Sequence[ImageAnnotation], policy: Readers, ledger: Ledger
 ) -> list[ImageAnnotation]:
-    """The annotations of one image after ``policy``; unchanged where one reader is alone.
+    """The annotations of one image, in the same pixels, after ``policy``.
+
+    Unchanged where one reader is alone.
 
     ``union`` keeps one box around each cluster, ``wbf`` its mean box, ``majority`` the mean box
     of what more than half of the image's readers marked. The other members of a cluster count
@@ -57,8 +60,7 @@ def fused(
     result; where nothing is left, most readers saw nothing, and it is a negative.
     """
     readers = {annotation.reader for annotation in annotations}
-    sizes = {annotation.size_wh for annotation in annotations}
-    if policy is Readers.ALL or len(readers) < 2 or len(sizes) > 1:
+    if policy is Readers.ALL or len(readers) < 2:
         return list(annotations)
     kept: dict[int, list[Finding]] = {}
     for cluster in _clusters(annotations):
@@ -85,7 +87,8 @@ def _clusters(annotations: Sequence[ImageAnnotation]) -> list[_Cluster]:
     for annotation in annotations:
         for finding in annotation.findings:
             best, most = None, OVERLAP
-            for cluster in clusters:
+            # Sums of numbers near the largest there are would be none; such boxes lie outside.
+            for cluster in clusters if max(map(abs, finding.box)) < _FARTHEST_PX else ():
                 if cluster.label != finding.label:
                     continue
                 shared = overlap(cluster.mean(), finding.box)

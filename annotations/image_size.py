@@ -29,6 +29,10 @@ _EXIF_TURNED = frozenset({5, 6, 7, 8})  # orientations with rows and columns exc
 
 _ORIENTATION, _IMAGE_WIDTH, _IMAGE_LENGTH = 0x0112, 0x0100, 0x0101
 _STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES = 0x0111, 0x0117, 0x0144, 0x0145
+_TIFF_FIELDS = frozenset(
+    {_ORIENTATION, _IMAGE_WIDTH, _IMAGE_LENGTH}
+    | {_STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES}
+)
 _TIFF_TYPES = {1: "B", 3: "H", 4: "I"}
 
 
@@ -189,7 +193,7 @@ def _tiff(stream: BinaryIO) -> ImageHeader:
     fields: dict[int, tuple[int, ...]] = {}
     for number in range(count):
         tag, kind, length = struct.unpack_from(f"{order}HHI", directory, 12 * number)
-        if tag in (_IMAGE_WIDTH, _IMAGE_LENGTH, _ORIENTATION) or tag >= _STRIP_OFFSETS:
+        if tag in _TIFF_FIELDS:
             fields[tag] = _tiff_values(
                 stream, directory[12 * number + 8 : 12 * number + 12], kind, length, order
             )

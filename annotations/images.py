@@ -9,10 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from lucency.annotations.dicom_header import read_dicom_header
 from lucency.annotations.image_size import IMAGE_SUFFIXES, ImageHeader, read_header
-from lucency.annotations.sources import entered
+from lucency.annotations.sources import entered, writable
 from lucency.configs.errors import ImageError
 
 # Images are looked up by so many folders above them at once: in MURA, thousands share a name.
@@ -54,8 +55,8 @@ class ImageFinder:
     In turn: the path from the annotation's folder; the path from each of ``roots``; then, root
     after root, the image whose path ends likewise, with ever fewer folders. A name without an
     image's suffix (YOLO gives none) matches any suffix, and one whose suffix is not there
-    matches the same name with another (a DICOM file that was turned into a PNG). A DICOM UID
-    matches the file that holds it.
+    matches the same name with another (a DICOM file that was turned into a PNG), and an umlaut
+    of two characters, as macOS writes them, one of one. A DICOM UID matches the file that holds it.
     """
 
     def __init__(self, roots: Iterable[Path]) -> None:
@@ -78,21 +79,32 @@ class ImageFinder:
         for folder in (beside, *self._roots):
             found = self._in_folder(os.path.join(folder, image))  # noqa: PTH118 - as above
             if found:
-                return _only(found, image)
-        folder, _, name = image.rpartition("/")
+                return self._only(found)
+        folder, _, name = _composed(image).rpartition("/")
         folders = [part for part in folder.split("/") if part not in ("", ".", "..")]
         stem, suffix = os.path.splitext(name)  # noqa: PTH122
         for wanted in [name, stem] if suffix.lower() in IMAGE_SUFFIXES else [name]:
             for root in self._roots:
                 found = self._ending_with(root, folders, wanted)
                 if found:
-                    return _only(found, image)
+                    return self._only(found)
         if _UID.fullmatch(image):
             found = self._holding_uid(image)
             if found:
-                return _only(found, image)
-        where = " or ".join(self._roots) or beside
-        raise MissingImageError(f"no such image in {where}")
+                return self._only(found)
+        folders = [os.path.abspath(root) for root in self._roots or [beside]]  # noqa: PTH100
+        names = dict.fromkeys(folder.rpartition("/")[2] for folder in folders)
+        raise MissingImageError(f"no such image in {writable(' or '.join(names))}")
+
+    def _only(self, found: list[str]) -> str:
+        if len(found) > 1:
+            paths = " and ".join(self._below_roots(path) for path in found[:2])
+            raise AmbiguousImageError(f"{len(found)} images have this name, such as {paths}")
+        return found[0]
+
+    def _below_roots(self, path: str) -> str:
+        inside = (path[len(root) + 1 :] for root in self._roots if path.startswith(f"{root}/"))
+        return writable(next(inside, "/".join(path.split("/")[-2:])))
 
     def _in_folder(self, path: str) -> list[str]:
         # os.path.isfile answers False for names too long or with a null byte; Path raises.
@@ -121,7 +133,8 @@ class ImageFinder:
             alike = index.get("/".join([*ending[-_INDEXED_FOLDERS:], name]), [])
             if len(ending) > _INDEXED_FOLDERS:
                 tail = "/".join(["", *ending, ""])
-                alike = [path for path in alike if path[: path.rindex("/") + 1].endswith(tail)]
+                above = {path: _composed(path).rpartition("/")[0] for path in alike}
+                alike = [path for path in alike if f"{above[path]}/".endswith(tail)]
             if alike:
                 return alike
         return []
@@ -132,7 +145,7 @@ class ImageFinder:
             index: dict[str, dict[str, str]] = defaultdict(dict)
             for path in list_images(Path(root)):
                 real = os.path.realpath(path)
-                *folders, name = path.split("/")[-_INDEXED_FOLDERS - 1 :]
+                *folders, name = _composed(path).split("/")[-_INDEXED_FOLDERS - 1 :]
                 for known in {name, os.path.splitext(name)[0]}:  # noqa: PTH122
                     for first in range(len(folders) + 1):
                         index["/".join([*folders[first:], known])].setdefault(real, path)
@@ -179,6 +192,10 @@ def look_at_bytes(data: bytes, path: str) -> SourceImage:
     return SourceImage(path, header, hashlib.sha256(data).hexdigest(), data)
 
 
+def _composed(name: str) -> str:
+    return name if name.isascii() else normalize("NFC", name)
+
+
 def _has_image_suffix(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
 
@@ -201,10 +218,3 @@ def _sop_instance_uid(path: str) -> str:
             return read_dicom_header(stream).sop_instance_uid
     except (OSError, ValueError, ImageError, struct.error):
         return ""
-
-
-def _only(found: list[str], image: str) -> str:
-    if len(found) > 1:
-        paths = " and ".join(found[:2])
-        raise AmbiguousImageError(f"{len(found)} images have this name, such as {paths}")
-    return found[0]

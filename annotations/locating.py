@@ -8,6 +8,7 @@ from lucency.annotations.findings import ImageAnnotation
 from lucency.annotations.formats import EmbeddedImages
 from lucency.annotations.images import AmbiguousImageError, ImageFinder, MissingImageError
 from lucency.annotations.ledger import Reason
+from lucency.annotations.sources import writable
 from lucency.configs.errors import AnnotationError
 
 Refusal: TypeAlias = tuple[Reason, str]
@@ -41,9 +42,11 @@ class Locator:
         self, root: Path, finder: ImageFinder | None, embedded: EmbeddedImages | None
     ) -> None:
         self._root = str(root)
+        self._full_root = os.path.abspath(root)  # noqa: PTH100 - links stay what they are
         self._finder = finder
         self._embedded = embedded
         self._real_folders: dict[str, str] = {}
+        self._places: dict[str, tuple[str, str]] = {}
 
     def locate(self, annotation: ImageAnnotation) -> Location:
         """The image of an annotation.
@@ -77,12 +80,20 @@ class Locator:
             return Location(os.path.realpath(source), annotation.image, data=data)
         return Location(self._real_path(path), path)
 
-    def name_below(self, folder: str) -> str:
-        """The folder's path below the root, or its own name."""
-        try:
-            return Path(folder).relative_to(self._root).as_posix()
-        except ValueError:
-            return folder.rpartition("/")[2]
+    def place_of(self, path: str) -> tuple[str, str]:
+        """An image's folder below the root (or its folder's name), and its name with the folder.
+
+        They are the same from wherever the conversion is run.
+        """
+        folder, _, name = path.rpartition("/")
+        if folder not in self._places:
+            full = os.path.abspath(folder)  # noqa: PTH100
+            last = full.rpartition("/")[2]
+            inside = os.path.commonpath([full, self._full_root]) == self._full_root
+            below = os.path.relpath(full, self._full_root) if inside else last
+            self._places[folder] = writable(below), writable(last)
+        below, last = self._places[folder]
+        return below, f"{last}/{writable(name)}"
 
     def _inside(self, source: str) -> bytes | None:
         try:

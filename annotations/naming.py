@@ -1,7 +1,9 @@
 """File names of a set's images: their own, unless two would collide."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from unicodedata import normalize
 
 from lucency.annotations.assembly import AssembledImage
 from lucency.annotations.image_size import IMAGE_SUFFIXES
@@ -20,36 +22,52 @@ _LONGEST_STEM = 200  # bytes
 def file_names(images: Sequence[AssembledImage]) -> list[str]:
     """File names whose stems differ over the whole set, so that no split can make two collide.
 
-    Where stems are equal, the names of folders above are put in front, as many as are needed,
-    then a number.
+    They differ by more than capitals and the two forms of umlauts, which Windows or macOS take
+    for one. Where stems are equal, the names of folders above are put in front, as many as are
+    needed, then a number.
     """
     parts = [_stem_suffix(entry) for entry in images]
-    stems = Counter([stem for stem, _ in parts])
-    if len(stems) == len(images):
+    keys = [_key(stem) for stem, _ in parts]
+    counts = Counter(keys)
+    if len(counts) == len(images):
         return [stem + suffix for stem, suffix in parts]
-    taken = {stem for stem, count in stems.items() if count == 1}
+    taken = {key for key, count in counts.items() if count == 1}
     clashing: defaultdict[str, list[int]] = defaultdict(list)
-    for number, (stem, _) in enumerate(parts):
-        if stems[stem] > 1:
-            clashing[stem].append(number)
-    for stem, numbers in clashing.items():
-        for number, unique in zip(numbers, _apart([images[n] for n in numbers], stem), strict=True):
+    for number, key in enumerate(keys):
+        if counts[key] > 1:
+            clashing[key].append(number)
+    for numbers in clashing.values():
+        alike = [(images[number], parts[number][0]) for number in numbers]
+        for number, unique in zip(numbers, _apart(alike), strict=True):
             parts[number] = _free(unique, taken), parts[number][1]
-            taken.add(parts[number][0])
+            taken.add(_key(parts[number][0]))
     return [stem + suffix for stem, suffix in parts]
 
 
-def _apart(images: Sequence[AssembledImage], stem: str) -> list[str]:
+def _apart(alike: Sequence[tuple[AssembledImage, str]]) -> list[str]:
     """Names of images of one stem, each with as many folders in front as tell it apart."""
-    folders = [[part for part in _clean(e.name).split("/")[:-1] if part.strip(".")] for e in images]
-    names = [_cut("_".join([*above[-1:], stem])) for above in folders]
+    above = [(_folders(entry), stem) for entry, stem in alike]
+    names = [_cut("_".join([*folders[-1:], stem])) for folders, stem in above]
     for depth in range(2, _MOST_FOLDERS + 1):
-        counts = Counter(names)
-        deeper = [_cut("_".join([*above[-depth:], stem])) for above in folders]
+        counts = Counter(map(_key, names))
+        deeper = [_cut("_".join([*folders[-depth:], stem])) for folders, stem in above]
         names = [
-            longer if counts[name] > 1 else name for name, longer in zip(names, deeper, strict=True)
+            longer if counts[_key(name)] > 1 else name
+            for name, longer in zip(names, deeper, strict=True)
         ]
     return names
+
+
+def _folders(entry: AssembledImage) -> list[str]:
+    """The folders above an image, the same from wherever the conversion is run."""
+    on_disk = entry.image is not None and entry.image.data is None
+    path = _clean(os.path.abspath(entry.name) if on_disk else entry.name)  # noqa: PTH100
+    return [part for part in path.split("/")[:-1] if part.strip(".")]
+
+
+def _key(stem: str) -> str:
+    """What is equal for stems that some file system takes for one."""
+    return stem.lower() if stem.isascii() else normalize("NFC", stem.casefold())
 
 
 def _stem_suffix(entry: AssembledImage) -> tuple[str, str]:
@@ -83,7 +101,7 @@ def _cut(stem: str) -> str:
 
 def _free(stem: str, taken: set[str]) -> str:
     number, found = 1, stem
-    while found in taken:
+    while _key(found) in taken:
         number += 1
         found = f"{stem}-{number}"
     return found

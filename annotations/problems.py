@@ -58,6 +58,7 @@ class Problem:
     def place(self) -> str:
         """Where it is: the image, the annotation file, and the position unless the detail says."""
         told = self.image == self.source or self.image.startswith(f"{self.source}/")
+        told = told or self.detail.startswith(f"{self.source}: ")
         index = "" if self.index and self.detail.startswith(self.index) else self.index
         parts = [self.image, "" if told else self.source, index]
         return ", ".join(part for part in parts if part)

@@ -30,7 +30,10 @@ def recognise(source: Source) -> Format:
     """
     if not source.path.exists():
         raise AnnotationError(f"{source.path}: no such file or folder")
-    found = formats_in(source)
+    try:
+        found = formats_in(source)
+    except RecursionError:
+        raise AnnotationError(f"{source.path}: has folders nested too deeply") from None
     if not found:
         raise AnnotationError(
             f"{source.path}: looks like no format that `lucency formats` lists; if it is one, "

@@ -18,8 +18,8 @@ from lucency.annotations.problems import Problem
 from lucency.annotations.sources import Source
 
 _Readers: TypeAlias = dict[str, Counter[str]]
-# Boxes that two annotators may draw without a mistake of either.
-_OF_ONE_READER = frozenset({"near-duplicate", "two-labels"})
+# Boxes that two annotators may draw without a mistake of either; whether they have one label.
+_OF_ONE_READER = {"near-duplicate": True, "two-labels": False}
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,8 @@ class SecondReading:
                 yield replace(problem, box=marks.box_at(problem, image))
             else:
                 source, index, reader = marks.place_of(problem.label, problem.box, image)
-                if problem.rule in _OF_ONE_READER and problem.other and reader:
-                    readers = marks.readers_of(problem.other, image)
-                    if readers and reader not in readers:
-                        continue
+                if reader and marks.others_drew(problem, image, reader):
+                    continue
                 yield replace(problem, source=source or problem.source, index=index)
 
 
@@ -99,15 +97,19 @@ class _Marks:
                 return annotation.source, finding.index, annotation.reader
         return "", "", ""
 
-    def readers_of(self, box: Box, image: CheckedImage) -> set[str]:
-        """Who drew a box of the image, whatever the label."""
+    def others_drew(self, problem: Problem, image: CheckedImage, reader: str) -> bool:
+        """Whether the box that a reader's is compared with was drawn by others alone."""
+        box = problem.other
+        if problem.rule not in _OF_ONE_READER or box is None:
+            return False
         corners = box.x1, box.y1, box.x2, box.y2
-        return {
+        readers = {
             annotation.reader
             for key, found in self._placed(image).items()
-            if key[1:] == corners
+            if key[1:] == corners and (key[0] == problem.label) is _OF_ONE_READER[problem.rule]
             for annotation, _ in found
         }
+        return bool(readers) and reader not in readers
 
     def _placed(self, image: CheckedImage) -> dict[_Key, list[tuple[ImageAnnotation, Finding]]]:
         """The findings by label and corners, brought into the image as a conversion does it."""

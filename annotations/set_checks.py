@@ -34,8 +34,8 @@ def check_classes(
         if len(totals) > 1 and len(only) == 1:
             others = totals.total() - totals[only[0]]
             text = (
-                f"'{label}': {_boxes(counts[only[0]])}, all by {only[0]}; "
-                f"none among the {others} of {_counted(len(totals) - 1, 'other annotator')}"
+                f"'{label}': {_boxes(counts[only[0]])}, all by {only[0]}; none by "
+                f"{_counted(len(totals) - 1, 'other annotator')}, who drew {_boxes(others)}"
             )
             yield Problem("one-annotator-class", text, label=label)
 

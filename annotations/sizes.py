@@ -66,11 +66,12 @@ def pixel_map(
     size, given = (header.width, header.height), annotation.size_wh
     if given is None or given == size:
         return None
-    if given == NORMALISED:
+    if given is NORMALISED:  # a document may well say that its image has 1 x 1 px
         return PixelMap(float(header.width), float(header.height))
     told = (
         f"the annotation is for {given[0]} x {given[1]} px, "
-        f"the image has {header.width} x {header.height} px"
+        f"{'the image has' if header.kind else 'one before is for'} "
+        f"{header.width} x {header.height} px"
     )
     turned = given[::-1]
     if header.orientation >= 5 and _alike(turned, size) and not _alike(given, size):

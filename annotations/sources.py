@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -36,12 +36,14 @@ class Source:
     """A document or folder to be read, and what the user said about reading it.
 
     ``classes`` are class names by id, for formats that hold numbers; ``voc_origin`` is the
-    coordinate, 0 or 1, of the first pixel in Pascal VOC documents.
+    coordinate, 0 or 1, of the first pixel in Pascal VOC documents. ``linked`` are the linked
+    folders that were passed over so far.
     """
 
     path: Path
     classes: tuple[str, ...] | None = None
     voc_origin: int = 0
+    linked: set[str] = field(default_factory=set, compare=False)
 
     @cached_property
     def root(self) -> Path:
@@ -53,11 +55,24 @@ class Source:
 
         Hidden files and folders, our own ``ledger.json`` and rendered copies are passed over, and
         linked folders are not entered.
+
+        Raises
+        ------
+        AnnotationError
+            A folder cannot be read, or folders are nested too deeply.
+
         """
         if not self.path.is_dir():
             yield SourceFile(str(self.path), self.path.name)
         else:
-            yield from _walk(str(self.path), "", "", tuple(suffixes))
+            try:
+                yield from _walk(str(self.path), "", "", tuple(suffixes), self.linked)
+            except OSError as error:
+                raise AnnotationError(
+                    f"{error.filename}: cannot be read: {error.strerror}"
+                ) from None
+            except RecursionError:
+                raise AnnotationError(f"{self.path}: has folders nested too deeply") from None
 
 
 ReadDocument: TypeAlias = Callable[[SourceFile, Ledger], Iterator[ImageAnnotation]]
@@ -110,12 +125,16 @@ def entered(folders: Iterable[str], files: Collection[str]) -> list[str]:
     return sorted(name for name in folders if not name.startswith(".") and name != rendered)
 
 
-def _walk(folder: str, name: str, split: str, suffixes: tuple[str, ...]) -> Iterator[SourceFile]:
+def _walk(
+    folder: str, name: str, split: str, suffixes: tuple[str, ...], linked: set[str]
+) -> Iterator[SourceFile]:
     folders, files = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 folders.append(entry.name)
+            elif entry.is_symlink() and entry.is_dir():
+                linked.add(name + writable(entry.name))
             else:
                 files.append(entry.name)
     inner = entered(folders, files)
@@ -123,6 +142,7 @@ def _walk(folder: str, name: str, split: str, suffixes: tuple[str, ...]) -> Iter
     for last in sorted([*inner, *files]) if inner else sorted(files):
         if last in inner:
             below = split_named([last]) or split
-            yield from _walk(f"{folder}/{last}", f"{name}{writable(last)}/", below, suffixes)
+            inside = f"{name}{writable(last)}/"
+            yield from _walk(f"{folder}/{last}", inside, below, suffixes, linked)
         else:
             yield SourceFile(f"{folder}/{last}", name + writable(last), split)

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -30,9 +30,10 @@ from lucency.configs.errors import AnnotationError
 
 def plan_dataset(images: Sequence[AssembledImage], root: Path, *, label_map: LabelMap) -> Dataset:
     """The table of the set as it will stand in ``root``, in the order of ``images``."""
-    labels = sorted({label for entry in images for label in entry.labels})
-    names = file_names(images)
-    records = tuple(_record(entry, name, labels) for entry, name in zip(images, names, strict=True))
+    names, columns = file_names(images), _columns(images)
+    records = tuple(
+        _record(entry, name, *columns) for entry, name in zip(images, names, strict=True)
+    )
     return Dataset(root, label_map, records)
 
 
@@ -86,6 +87,32 @@ def write_labels(
         write_ledger(partial, ledger)
 
 
+def plan_format(known: Format, images: Sequence[AssembledImage]) -> tuple[AssembledImage, ...]:
+    """The images that another format can hold: all but those of unknown status.
+
+    Raises
+    ------
+    AnnotationError
+        The format needs the images' sizes, and they are unknown; or an image is named ``ledger``
+        and its document would be, too.
+
+    """
+    kept = tuple(entry for entry in images if entry.status is not Status.UNKNOWN)
+    for entry in kept:
+        if entry.image is None and entry.size_wh == NORMALISED:
+            raise AnnotationError(
+                f"{entry.name}: its size is not given; "
+                "convert without --labels-only, and with --images"
+            )
+    alone = known.embeds_images and all(entry.image is None for entry in kept)
+    if alone and LEDGER_JSON in [f"{_without_suffix(name)}.json" for name in file_names(kept)]:
+        raise AnnotationError(
+            f"ledger: the document of this image would have the name of our {LEDGER_JSON}; "
+            "rename the image"
+        )
+    return kept
+
+
 def write_format(
     known: Format,
     images: Sequence[AssembledImage],
@@ -94,37 +121,27 @@ def write_format(
     label_map: LabelMap,
     ledger: Mapping[str, Any],
 ) -> None:
-    """Write annotations in another format, with their images where these were looked for.
+    """Write what `plan_format` kept in another format, with images where they were looked for.
 
-    The images stand in ``images/``, and labelme's documents, which belong beside them, there too;
-    images of unknown status are left out, since no other format can say so.
+    The images stand in ``images/``, and labelme's documents, which belong beside them, there too.
 
     Raises
     ------
-    AnnotationError
-        The format needs the images' sizes, and they are unknown; or an image is named ``ledger``
-        and its document would be, too.
     ConfigError
         The folder exists already.
 
     """
-    kept = [entry for entry in images if entry.status is not Status.UNKNOWN]
-    names = file_names(kept)
+    names = file_names(images)
     with atomic.new_folder(out) as partial:
         images_folder = partial / "images"
-        for entry, name in zip(kept, names, strict=True):
+        for entry, name in zip(images, names, strict=True):
             if entry.image is not None:
                 images_folder.mkdir(exist_ok=True)
                 _place(entry, f"{images_folder}/{name}")
         beside = known.embeds_images and images_folder.is_dir()
-        annotations = (_annotation(e, name) for e, name in zip(kept, names, strict=True))
+        annotations = (_annotation(e, name) for e, name in zip(images, names, strict=True))
         folder = images_folder if beside else partial
         known.writer().write(annotations, folder, label_map=label_map)
-        if (partial / LEDGER_JSON).exists():
-            raise AnnotationError(
-                f"ledger: the document of this image would have the name of our {LEDGER_JSON}; "
-                "rename the image"
-            )
         write_ledger(partial, ledger)
 
 
@@ -144,7 +161,9 @@ def write_ledger(folder: Path, ledger: Mapping[str, Any]) -> None:
         else:
             text = _json(value)
         parts.append(f" {_json(key)}: {text}")
-    (folder / LEDGER_JSON).write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
+    text = "{\n" + ",\n".join(parts) + "\n}\n"
+    # A file's name may hold bytes of another encoding, which no text can.
+    (folder / LEDGER_JSON).write_bytes(text.encode(errors="replace"))
 
 
 _json = json.JSONEncoder(ensure_ascii=False).encode
@@ -198,13 +217,40 @@ def _without_suffix(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def _record(entry: AssembledImage, name: str, labels: Sequence[str]) -> ImageRecord:
+def _columns(images: Sequence[AssembledImage]) -> tuple[dict[str, str], dict[str, str]]:
+    """The columns of further texts and of image-level labels, by name.
+
+    They are called as they are, unless one of ours is, or a label and a text of one image.
+    """
+    texts = sorted({name for entry in images for name in entry.extra})
+    labels = sorted({name for entry in images for name in entry.labels})
+    both = {name for entry in images for name in entry.labels if name in entry.extra}
+    taken = {*COLUMNS, *texts, *labels}
+
+    def column(name: str, clashing: Collection[str]) -> str:
+        if name in clashing:
+            while name in taken:
+                name += "_label"
+            taken.add(name)
+        return name
+
+    return (
+        {name: column(name, COLUMNS) for name in texts},
+        {name: column(name, {*COLUMNS, *both}) for name in labels},
+    )
+
+
+def _record(
+    entry: AssembledImage, name: str, texts: Mapping[str, str], labels: Mapping[str, str]
+) -> ImageRecord:
     unknown = entry.status is Status.UNKNOWN
     split = UNSPLIT if unknown else entry.split or UNSPLIT
     if entry.image is None:
         raise AnnotationError(f"{entry.name}: its image was not looked for")
     width, height = entry.size_wh
-    columns = {_column(label): _truth(entry.labels.get(label)) for label in labels}
+    extra = {texts[key]: value for key, value in entry.extra.items()}
+    extra |= {labels[key]: str(int(value)) for key, value in entry.labels.items()}
+    extra |= {column: "" for column in labels.values() if column not in extra}
     return ImageRecord(
         image=PurePosixPath("images", UNKNOWN_FOLDER if unknown else split, name),
         split=split,
@@ -214,15 +260,11 @@ def _record(entry: AssembledImage, name: str, labels: Sequence[str]) -> ImageRec
         height=height,
         sha256=entry.image.sha256,
         source=entry.source,
-        extra={_column(key): value for key, value in entry.extra.items()} | columns,
+        extra=extra,
     )
 
 
 def _annotation(entry: AssembledImage, name: str) -> ImageAnnotation:
-    if entry.image is None and entry.size_wh == NORMALISED:
-        raise AnnotationError(
-            f"{entry.name}: its size is not given; convert without --labels-only, and with --images"
-        )
     return ImageAnnotation(
         image=name,
         source=entry.source,
@@ -236,14 +278,6 @@ def _annotation(entry: AssembledImage, name: str) -> ImageAnnotation:
     )
 
 
-def _truth(value: bool | None) -> str:
-    return "" if value is None else str(int(value))
-
-
-def _column(label: str) -> str:
-    return f"{label}_label" if label in COLUMNS else label
-
-
 def _place(entry: AssembledImage, target: str) -> None:
     """Link the image, so that a set costs no space; copy it where it lies on another disk."""
     image = entry.image
@@ -255,5 +289,7 @@ def _place(entry: AssembledImage, target: str) -> None:
     source = os.path.realpath(image.path)
     try:
         os.link(source, target)
+    except FileExistsError:
+        raise
     except OSError:
         shutil.copyfile(source, target)

@@ -46,11 +46,18 @@ def build_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends with one line and exit status 1."""
+    """Run the command line; what is not the program's fault ends with one line and status 1."""
     try:
         build_app()()
     except LucencyError as error:
         typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # `lucency … | head`
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"error: {where}{error.strerror or error}", err=True)
         sys.exit(1)
 
 

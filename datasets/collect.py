@@ -7,9 +7,9 @@ from what was proposed. All others are of unknown status, whatever a model had m
 import hashlib
 import json
 import posixpath
-import shutil
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
@@ -35,9 +35,9 @@ class Collected:
     """The data set, and how it came about.
 
     ``unticked`` are reviewed documents that were changed without being ticked. ``corrections``
-    are those of the images that a model had marked; ``new_labels`` stand in no labels.txt.
-    ``patients`` counts images with a known patient; ``shared`` are images of several patients,
-    for which none is written.
+    are those of the images in the set that a model had marked; ``new_labels`` stand in no
+    labels.txt. ``mapped`` tells whether there was a private map; ``patients`` counts images with
+    a known patient; ``shared`` are images of several patients, for which none is written.
     """
 
     conversion: ConversionResult
@@ -46,6 +46,7 @@ class Collected:
     unreviewed: int
     corrections: tuple[Correction, ...]
     new_labels: tuple[str, ...]
+    mapped: bool
     patients: int
     shared: tuple[str, ...]
 
@@ -81,30 +82,25 @@ def collect(
         Nothing was reviewed, the map is not one, or an original is missing or has changed.
 
     """
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder")
+    _check_folders(folder, out)
     known = _map(folder, private_map)
-    if originals and not known:
+    if originals and known is None:
         raise ConfigError("--originals: needs the private map; name it with --private-map FILE")
-    reviews, unreadable = read_reviews(Source(folder))
+    reviews, unreadable = _read(folder)
     done = [review for review in reviews if review.done]
-    if not done and not unreadable:
-        raise DatasetError(
-            f"{folder}: none of its {len(reviews)} documents was reviewed; tick the flag "
-            "'reviewed' in labelme where an image is done"
-        )
     classes, new = _classes(folder, done)
-    # Beside the result, so that images can be linked and nothing private lies elsewhere.
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
-        gathered, place = Path(temporary, "documents"), images or folder
+    with _beside(out) as temporary:
+        # Messages name the folders that are searched by the last part of their paths.
+        gathered = Path(temporary, "documents", folder.resolve().name)
+        place = images or folder
         names: Mapping[str, str] = {}
         if originals:
-            names = _link_originals(place, known, Path(temporary, "images"))
+            names = _link_originals(place, known or {}, Path(temporary, "images"))
             place = Path(temporary, "images")
-        shared = _gather(done, unreadable, gathered, known=known, names=names)
+        shared = _gather(done, unreadable, gathered, known=known or {}, names=names)
         options = Options(images=place, from_format="labelme", classes=classes or None)
         result = convert(gathered, out, options, allow=allow)
+    left_out = {entry.source for entry in result.ledger.image_entries if entry.left_out}
     collected = Collected(
         conversion=result,
         reviewed=len(done),
@@ -113,9 +109,10 @@ def collect(
         corrections=tuple(
             correction(_image(review), review.proposed, review.annotation.findings)
             for review in done
-            if review.proposed is not None
+            if review.proposed is not None and review.file.name not in left_out
         ),
         new_labels=new,
+        mapped=known is not None,
         patients=sum(bool(entry.patient_id) for entry in result.images),
         shared=shared,
     )
@@ -124,12 +121,48 @@ def collect(
     return collected
 
 
-def _map(folder: Path, private_map: Path | None) -> Map:
-    """The private map that is named, or the one beside the folder; empty if there is none."""
+def _check_folders(folder: Path, out: Path) -> None:
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder")
+    atomic.refuse_existing(out)
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise ConfigError(f"{out}: lies in {folder}, where documents are read; name one beside it")
+
+
+def _read(folder: Path) -> tuple[list[Review], list[tuple[SourceFile, str]]]:
+    """The documents and the unreadable ones; raises `DatasetError` if there is nothing to do."""
+    reviews, unreadable = read_reviews(Source(folder))
+    if not reviews and not unreadable:
+        raise DatasetError(
+            f"{folder}: there are no labelme documents in it; name the folder that came back from "
+            "labelling"
+        )
+    if not unreadable and not any(review.done for review in reviews):
+        raise DatasetError(
+            f"{folder}: no document in it was reviewed, of {len(reviews)}; tick the flag "
+            "'reviewed' in labelme where an image is done"
+        )
+    return reviews, unreadable
+
+
+@contextmanager
+def _beside(out: Path) -> Iterator[str]:
+    """A temporary folder, so near that images can be linked and nothing private lies elsewhere."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.")
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be written: {error.strerror}") from None
+    with folder as name:
+        yield name
+
+
+def _map(folder: Path, private_map: Path | None) -> Map | None:
+    """The private map that is named, or the one beside the folder, if there is one."""
     if private_map is not None:
         return read_map(private_map)
     beside = private_folder(folder) / MAP_CSV
-    return read_map(beside) if beside.is_file() else {}
+    return read_map(beside) if beside.is_file() else None
 
 
 def _image(review: Review) -> str:
@@ -150,7 +183,7 @@ def _gather(
 
     Unreadable documents come along as they are, so that the conversion accounts for them.
     """
-    gathered.mkdir()
+    gathered.mkdir(parents=True)
     shared = []
     for review in reviews:
         image = _image(review)
@@ -166,7 +199,7 @@ def _gather(
     for file, _ in unreadable:
         target = gathered / file.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file.path, target)
+        target.symlink_to(Path(file.path).absolute())
     return tuple(shared)
 
 

@@ -45,7 +45,7 @@ def list_files(sources: Iterable[Path]) -> tuple[list[Path], int]:
     Raises
     ------
     ImageError
-        A source does not exist.
+        A source does not exist, or is neither a file nor a folder.
 
     """
     found: dict[str, Path] = {}
@@ -53,6 +53,8 @@ def list_files(sources: Iterable[Path]) -> tuple[list[Path], int]:
     for source in sources:
         if not source.exists():
             raise ImageError(f"{source}: no such file or folder")
+        if not (source.is_dir() or source.is_file()):  # a pipe would keep us waiting
+            raise ImageError(f"{source}: is neither a file nor a folder")
         for path in _walk(source) if source.is_dir() else [source]:
             if path == source or _looks_like_an_image(path):
                 found.setdefault(os.path.realpath(path), path)

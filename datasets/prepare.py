@@ -94,6 +94,7 @@ def prepare(
     """
     if spec.longest_side is not None:
         raise ConfigError("prepare: images are labelled at full resolution; drop longest_side")
+    _refuse_existing(out)
     files, passed_over = list_files(sources)
     if not files:
         raise ImageError(f"{', '.join(map(str, sources))}: there are no images in it")
@@ -116,6 +117,18 @@ def prepare(
     private_folder(out).chmod(0o700)
     private_map = private_folder(out) / MAP_CSV
     return Prepared(out, private_map, images, tuple(unreadable), passed_over)
+
+
+def _refuse_existing(out: Path) -> None:
+    """Neither images given by mistake nor a map that is still needed may be thought of no use."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out}: exists already; what is named last must be a new folder")
+    private = private_folder(out)
+    if private.exists():
+        raise ConfigError(
+            f"{private}: exists already, and may tell whose the images of an earlier folder are; "
+            "keep it, and name another new folder"
+        )
 
 
 @dataclass(frozen=True)

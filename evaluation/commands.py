@@ -16,26 +16,33 @@ _EXAMPLES = 5
 
 def check(
     source: Annotated[
-        Path, typer.Argument(help="Data set, annotation file or folder.", show_default=False)
+        Path, typer.Argument(metavar="SOURCE", help="Data set, annotation file or folder.")
     ],
-    images: Annotated[Path | None, typer.Option(help="Folder with the images.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the images are, if not in SOURCE.")
+    ] = None,
     from_format: Annotated[
         str | None,
-        typer.Option("--from", help="See `lucency formats`; otherwise told by content."),
+        typer.Option(
+            "--from", metavar="FORMAT", help="One of `lucency formats`; otherwise told by content."
+        ),
     ] = None,
     classes: Annotated[
-        Path | None, typer.Option(help="Class names in their order, one a line.")
+        Path | None, typer.Option(metavar="FILE", help="Class names in their order, one a line.")
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        typer.Option(metavar="RULE", help="Leave the findings of a rule out. Repeatable."),
+        typer.Option(metavar="RULE", help="Do not tell what this rule finds. Repeatable."),
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write everything found to this file.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write everything found as JSON.")
+    ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write a page with pictures of the suspects.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page with pictures of the suspects."),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with status 1 for warnings, too.")
+        bool, typer.Option("--strict", metavar="", help="Exit with status 1 for warnings, too.")
     ] = False,
 ) -> None:
     """Look for what is wrong or suspicious in a data set or annotations of any format.
@@ -80,7 +87,7 @@ def _refuse_folders(option: str, path: Path | None) -> None:
     from lucency.configs.errors import ConfigError
 
     if path is not None and (path.is_dir() or (path.parent.exists() and not path.parent.is_dir())):
-        raise ConfigError(f"{option} {path}: must be a file in a folder")
+        raise ConfigError(f"{option} {path}: must be a file, in a folder")
 
 
 def _patient_of(path: Path) -> str:
@@ -96,6 +103,7 @@ def _patient_of(path: Path) -> str:
 def _write(checkup: "Checkup", *, json: Path | None, html: Path | None) -> None:
     from lucency.configs.errors import ConfigError
 
+    path = json
     try:
         if json is not None:
             from lucency.evaluation.report import write_json
@@ -104,9 +112,10 @@ def _write(checkup: "Checkup", *, json: Path | None, html: Path | None) -> None:
         if html is not None:
             from lucency.evaluation.check_page import write_check_page
 
+            path = html
             write_check_page(checkup, html)
     except OSError as error:
-        raise ConfigError(f"{error.filename}: cannot be written: {error.strerror}") from None
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _tell(checkup: "Checkup", console: "Console") -> None:
@@ -130,6 +139,9 @@ def _tell(checkup: "Checkup", console: "Console") -> None:
             say(f"  {problem.place}: {problem.detail}" if problem.place else f"  {problem.detail}")
         if len(found) > _EXAMPLES:
             say(f"  … and {len(found) - _EXAMPLES:,} more")
+    if checkup.ignored:
+        told = ", ".join(f"{rule} {count:,}" for rule, count in checkup.ignored.items())
+        say(f"ignored: {told}")
     errors, warnings = checkup.count(Severity.ERROR), checkup.count(Severity.WARNING)
     say(
         f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')} "

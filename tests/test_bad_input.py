@@ -1,5 +1,6 @@
 """What a user gets for a mistake: one clear line, exit status 1, and nothing half-written."""
 
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -110,6 +111,15 @@ def test_a_patient_in_two_splits(
     line = failing("train", "fracture", tmp_path / "set", tmp_path / "run")
     assert patient in line
     assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk(tmp_path: Path, failing: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "set/data.yaml")
+
+    monkeypatch.setattr("lucency.annotations.convert.convert", full)
+    line = failing("convert", labelme_folder(tmp_path / "in"), tmp_path / "set")
+    assert line == "error: set/data.yaml: No space left on device\n"
 
 
 def test_a_bundle_with_a_flipped_byte(tmp_path: Path, failing: Run, a_bundle: Path) -> None:

@@ -111,6 +111,20 @@ def test_three_annotators_give_three_pairs_and_strangers_none() -> None:
     ]  # fmt: skip
 
 
+def test_labels_of_other_images_have_no_row() -> None:
+    elsewhere = marked(
+        {"1": [finding("fracture", 0, 0, 10, 10)], "9": [finding("cyst", 0, 0, 9, 9)]}
+    )
+    found = compare({"anna": ANNA, "cy": elsewhere}, iou=0.5)[0]
+    assert [row.label for row in found.by_label] == ["fracture", "lesion"]
+    assert next(agreement_tables(found)).title == "anna and cy, 1 image: boxes"
+
+
+def test_who_looked_at_nothing_is_named() -> None:
+    with pytest.raises(AnnotationError, match="ben: no image in it was looked at"):
+        compare({"anna": ANNA, "ben": {}}, iou=0.5)
+
+
 def test_no_common_image_is_an_error() -> None:
     with pytest.raises(AnnotationError, match="anna, di: no two have looked at one image") as told:
         compare({"anna": ANNA, "di": marked({"elsewhere": []})}, iou=0.5)
@@ -164,7 +178,7 @@ def test_the_example_of_a_textbook() -> None:
 
 def test_text_and_json_tell_the_same(pair: PairAgreement) -> None:
     lines = list(dispute_lines(pair))
-    assert lines[0] == "3 of 4 images are in dispute, the worst first:"
+    assert lines[0] == "In dispute, the worst first: 3 of 4 images"
     assert lines[1] == "  2: only anna: fracture [0, 0, 10, 10]"
     assert lines[2] == "  1: lesion [50, 50, 60, 60] is fracture for ben"
     report = json.loads(agreement_json([pair], iou=0.5))

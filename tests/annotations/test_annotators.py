@@ -81,6 +81,17 @@ def test_pre_labels_that_nobody_touched_are_no_opinion(tmp_path: Path) -> None:
     assert found.unknown == {"anna": 1, "ben": 0}
 
 
+def test_boxes_that_were_all_deleted_are_an_opinion_even_without_the_tick(tmp_path: Path) -> None:
+    proposed = Prelabels("model", (Prelabel("fracture", Box(1, 1, 9, 9), 0.9),))
+    for name in ("anna", "ben"):
+        labelme(tmp_path / name / "b.json", "b.png")
+    document = new_document("a.png", (10, 10), proposed) | {"shapes": []}
+    (tmp_path / "anna" / "a.json").write_text(json.dumps(document), encoding="utf-8")
+    found = read_annotators([tmp_path / "anna", tmp_path / "ben"])
+    assert found.images["anna"]["a"].status is Status.NEGATIVE
+    assert found.unknown == {"anna": 0, "ben": 0}
+
+
 def test_folders_of_one_name_go_by_their_paths(tmp_path: Path) -> None:
     for name in ("x", "y"):
         labelme(tmp_path / name / "labels" / "a.json", "a.png", "fracture")

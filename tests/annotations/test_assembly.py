@@ -286,3 +286,96 @@ def test_progress_is_told(root: Path) -> None:
     given = [annotation("1.png", source=f"{number}.json") for number in range(250)]
     assembled(root, given, progress=told.append)
     assert told == [100, 200]
+
+
+def test_without_images_two_sizes_of_one_image_are_brought_to_the_first(root: Path) -> None:
+    double = tuple(2 * value for value in B)
+    given = [annotation("1.png", A), annotation("2.png", C),
+             annotation("1.png", double, source="b.json", size=(200, 160))]  # fmt: skip
+    (entry, _), ledger = assembled(root, given, images=False)
+    assert (entry.size_wh, corners(entry)) == (SIZE, [A, B])
+    assert [note.reason for note in ledger.image_entries] == [Reason.SCALED]
+
+
+@pytest.mark.parametrize("sizes", [(SIZE, None), (None, SIZE)], ids=["second", "first"])
+def test_a_reader_who_marked_nothing_needs_no_size_to_be_counted(
+    root: Path, sizes: tuple[Any, Any]
+) -> None:
+    """Label Studio states the size with each region, and so with none where there is none."""
+    given = [annotation("1.png", A, reader="R1", size=sizes[0]),
+             annotation("1.png", reader="R2", size=sizes[1])]  # fmt: skip
+    (entry,), ledger = assembled(root, given, rules=AssemblyRules(readers=Readers.MAJORITY))
+    assert (entry.status, len(entry.findings)) == (Status.NEGATIVE, 0)
+    assert ledger.dropped_by_reason() == {Reason.MINORITY: 1}
+
+
+def test_readers_at_two_sizes_are_not_left_unfused_in_silence(root: Path) -> None:
+    double = tuple(2 * value for value in A)
+    given = [annotation("1.png", A, reader="R1"),
+             annotation("1.png", double, reader="R2", size=(200, 160))]  # fmt: skip
+    found, ledger = assembled(root, given, rules=AssemblyRules(readers=Readers.WBF))
+    assert (found, ledger.dropped_by_reason()) == ([], {Reason.SIZE_MISMATCH: 2})
+    (entry,), _ = assembled(root, given)
+    assert corners(entry) == [A]
+
+
+@pytest.mark.parametrize(
+    ("named", "path"),
+    [("1.2.840", "1.2.840.png"), ("x/1.v2", "1.v2.png"), ("Mu\u0308ller.png", "Müller.png")],
+    ids=["a uid", "dots and no suffix", "another unicode form"],
+)
+def test_no_negative_is_made_of_what_was_left_out(root: Path, named: str, path: str) -> None:
+    (root / "healthy").mkdir()
+    (root / "healthy" / path).write_bytes(png(9))
+    ledger, finder = Ledger(), ImageFinder([root / "elsewhere"])
+    ledger.expect("a.json", 1)
+    assembly = Assembly(Locator(root, finder, None), AssemblyRules(), ledger)
+    negatives = [f"{root}/healthy/{path}"]
+    (entry,) = assembly.take_in([annotation(named, A)], negatives=negatives)
+    assert entry.status is Status.UNKNOWN
+    assert ledger.left_out_by_reason() == {Reason.MISSING_IMAGE: 1}
+
+
+def test_without_images_no_negative_is_made_of_an_annotated_name(root: Path) -> None:
+    found, _ = assembled(root, [annotation("1.png", A)], images=False, negatives=[f"{root}/1.png",
+                         f"{root}/2.png"])  # fmt: skip
+    assert [e.status for e in found] == [Status.ANNOTATED, Status.UNKNOWN, Status.NEGATIVE]
+
+
+def test_two_images_of_an_annotation_are_not_taken_for_one(root: Path) -> None:
+    """Of train/1.png and val/1.png the one is missing: its boxes belong to no other image."""
+    given = [annotation("train/1.png", A), annotation("2.png", A), annotation("val/1.png", B)]
+    (root / "val").mkdir()
+    (root / "1.png").rename(root / "val/1.png")
+    for order in (given, given[::-1]):
+        found, ledger = assembled(root, order)
+        assert [entry.name for entry in found] == [f"{root}/2.png"]
+        assert ledger.dropped_by_reason() == {Reason.AMBIGUOUS_IMAGE: 2}
+        detail = ledger.image_entries[0].detail
+        assert "val/1.png" in detail
+        assert "train/1.png" in detail
+
+
+@pytest.mark.parametrize("other", ["x/1.png", "./1.png", "1", "C:/y/x/1.png", "../x/1.png"])
+def test_longer_names_of_the_same_image_are_no_other_image(root: Path, other: str) -> None:
+    (root / "x").mkdir()
+    (root / "1.png").rename(root / "x/1.png")
+    given = [annotation("1.png", A), annotation(other, B, source="b.json")]
+    (entry,), _ = assembled(root, given)
+    assert corners(entry) == [A, B]
+
+
+def test_a_status_is_told_once_and_as_it_is_in_the_end(root: Path) -> None:
+    unknown = annotation("1.png", status=Status.UNKNOWN)
+    (entry,), ledger = assembled(root, [unknown, annotation("1.png", A, source="b.json")])
+    assert (entry.status, ledger.image_entries) == (Status.ANNOTATED, [])
+    _, ledger = assembled(root, [unknown, replace(unknown, source="b.json")])
+    assert [note.reason for note in ledger.image_entries] == [Reason.UNKNOWN_STATUS]
+
+
+def test_boxes_near_the_end_of_all_numbers_are_not_fused(root: Path) -> None:
+    far = (1e308, 0.0, 1.1e308, 1.0)
+    given = [annotation("1.png", far, A, reader=name) for name in ("R1", "R2", "R3")]
+    (entry,), ledger = assembled(root, given, rules=AssemblyRules(readers=Readers.WBF))
+    assert corners(entry) == [A]
+    assert ledger.dropped_by_reason() == {Reason.OUTSIDE_IMAGE: 3}

@@ -271,12 +271,24 @@ def test_annotators_who_agree_are_no_duplicates_and_who_do_not_are_told(tmp_path
     (tmp_path / "tasks.json").write_text(json.dumps([READERS]))
     checkup = check(tmp_path / "tasks.json", ignore=["rare-class", "no-negatives"])
     problem = only(checkup, "one-annotator-class")
-    assert problem.detail == "'cyst': 1 box, all by 1; none among the 1 of 1 other annotator"
+    assert problem.detail == "'cyst': 1 box, all by 1; none by 1 other annotator, who drew 1 box"
     by_one = copy.deepcopy(READERS)
     by_one["annotations"][0]["result"] += by_one["annotations"].pop()["result"]  # type: ignore[attr-defined]
     (tmp_path / "tasks.json").write_text(json.dumps([by_one]))
     checkup = check(tmp_path / "tasks.json", ignore=["rare-class", "no-negatives"])
     assert only(checkup, "near-duplicate").label == "fracture"
+
+
+def test_a_box_of_another_label_in_the_place_makes_no_duplicate(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(png(1))
+    both = copy.deepcopy(READERS)
+    first, second = (each["result"] for each in both["annotations"])  # type: ignore[attr-defined]
+    twin = copy.deepcopy(first[0])
+    twin["value"]["rectanglelabels"] = ["cyst"]  # the second reader's, where the first has another
+    second.append(twin)
+    (tmp_path / "tasks.json").write_text(json.dumps([both]))
+    rules = check(tmp_path / "tasks.json").by_rule()
+    assert "near-duplicate" not in rules
 
 
 @pytest.mark.parametrize(

@@ -99,12 +99,25 @@ def test_all_formats_are_listed() -> None:
         (["--allow", "typo"], "no such reason"),
         (["--map", "a"], "must be old=new"),
         (["--map", "a=b", "--map", "a=c"], "already renamed"),
+        (["--map", "a= "], "must be old=new"),
+        (["--map", "a=b\nc"], "must be old=new"),
         (["--from", "voc5"], "no such format"),
         (["--from", "coco"], "1.json: is no COCO document"),
         (["--to", "nih"], "nih: cannot be written; these can: coco"),
         (["--classes", "absent.txt"], "absent.txt: cannot be read"),
     ],
-    ids=["loss", "reason", "map", "map twice", "format", "wrong format", "target", "classes"],
+    ids=[
+        "loss",
+        "reason",
+        "map",
+        "map twice",
+        "blank",
+        "line",
+        "format",
+        "wrong format",
+        "target",
+        "classes",
+    ],
 )
 def test_mistakes_are_one_clear_line(
     source: Path, tmp_path: Path, options: list[str], message: str

@@ -388,3 +388,53 @@ def test_a_format_may_be_named(source: Path, out: Path) -> None:
     assert run(source, out, from_format="LabelMe").format.name == "labelme"
     with pytest.raises(AnnotationError, match="no such format"):
         run(source, out.parent / "b", from_format="x")
+
+
+@pytest.fixture
+def yolo(tmp_path: Path) -> Path:
+    root = tmp_path / "yolo"
+    put(root / "data.yaml", "train: images\nval: images\nnames: [cast, NO, '1']\n")
+    put(root / "labels/1.txt", "0 0.5 0.5 0.1 0.1\n1 0.2 0.2 0.1 0.1\n2 0.7 0.7 0.1 0.1\n")
+    put(root / "images/1.png", png(1))
+    return root
+
+
+def labels_in(dataset: Dataset) -> list[str]:
+    return [f.label for record in dataset.records for f in dataset.findings(record)]
+
+
+def test_an_order_of_classes_does_not_rename_those_of_a_yolo_set(yolo: Path, out: Path) -> None:
+    dataset = converted(yolo, out, classes=("1", "x", "cast", "NO"))
+    assert list(dataset.label_map) == ["1", "x", "cast", "NO"]
+    assert labels_in(dataset) == ["cast", "NO", "1"]
+    shutil.rmtree(out)
+    refused(yolo, out, Reason.UNKNOWN_CLASS, classes=("cast", "NO"))
+    dataset = converted(yolo, out, classes=("b", "a"), rename={"cast": "a", "1": "a", "NO": "b"})
+    assert labels_in(dataset) == ["a", "b", "a"]
+    assert dataset.label_path(dataset.records[0]).read_text()[:2] == "1 "
+
+
+def test_classes_name_the_numbers_where_nothing_else_does(yolo: Path, out: Path) -> None:
+    (yolo / "data.yaml").unlink()
+    dataset = converted(yolo, out, classes=("a", "b", "c"), rename={"c": "a"})
+    assert (list(dataset.label_map), labels_in(dataset)) == (["a", "b"], ["a", "b", "a"])
+
+
+def test_a_yaml_full_of_traps(yolo: Path, out: Path) -> None:
+    names = ["NO", "1", "1.0", "null", " a", "Fraktur – \u00e4", "'", '"', "a: b", "#", "~", "0x1"]
+    listed = "".join(f"- {json.dumps(name, ensure_ascii=False)}\n" for name in names)
+    put(yolo / "data.yaml", f"train: images\nval: images\nnames:\n{listed}")
+    put(yolo / "labels/1.txt", "".join(f"{n} 0.5 0.5 0.{n + 1} 0.1\n" for n in range(len(names))))
+    first = converted(yolo, out)
+    again = converted(out, out.parent / "again")
+    assert list(first.label_map) == list(again.label_map) == names
+    assert labels_in(first) == labels_in(again) == labels_in(read_dataset(out)) == names
+
+
+def test_a_linked_folder_is_not_passed_over_in_silence(yolo: Path, out: Path) -> None:
+    put(yolo.parent / "other/2.txt", "0 0.5 0.5 0.1 0.1\n")
+    (yolo / "labels/more").symlink_to(yolo.parent / "other")
+    result = run(yolo, out)
+    assert result.ledger.totals()["in"] == 3
+    hint = "labels/more is a linked folder: it was not searched for annotations"
+    assert result.ledger.hints == [hint]

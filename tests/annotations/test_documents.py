@@ -43,7 +43,7 @@ def test_what_is_no_json_is_one_clear_line(tmp_path: Path, data: bytes, message:
 
 
 def test_a_folder_is_no_document(tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match=r"^folder: cannot be read: Is a dir"):
+    with pytest.raises(AnnotationError, match="^folder: cannot be read: it is not a file$"):
         documents.read_text(SourceFile(str(tmp_path), "folder"))
 
 
@@ -97,7 +97,8 @@ def test_long_files_are_read_whole(tmp_path: Path, data: bytes) -> None:
 
 def test_a_pipe_does_not_stop_reading(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert documents.read_bytes(SourceFile(str(tmp_path / "pipe"), "pipe")) == b""
+    with pytest.raises(AnnotationError, match="^pipe: cannot be read: it is not a file$"):
+        documents.read_bytes(SourceFile(str(tmp_path / "pipe"), "pipe"))
 
 
 @pytest.mark.parametrize("name", ["absent", "a\0b"], ids=["missing", "null byte"])
@@ -140,3 +141,10 @@ def test_flags_are_true_or_false() -> None:
 @pytest.mark.parametrize(("value", "found"), [(12, "12"), ("p1", "p1"), (None, ""), ("", "")])
 def test_patients(value: object, found: str) -> None:
     assert documents.patient_id(value, where="a") == found
+
+
+def test_a_link_to_a_device_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "endless.json").symlink_to("/dev/zero")
+    file = SourceFile(str(tmp_path / "endless.json"), "endless.json")
+    with pytest.raises(AnnotationError, match=r"^endless\.json: cannot be read: it is not a file$"):
+        documents.read_bytes(file)

@@ -282,3 +282,21 @@ def test_what_is_kept_lies_inside_and_every_box_is_told_of(
             assert math.isfinite(x)
             assert 0 <= x <= 100
             assert 0 <= y <= 80
+
+
+def test_an_outline_beyond_all_numbers_is_no_outline() -> None:
+    far = ((-1e308, 10.0), (1e308, -1e308), (20.0, 1e308))
+    for geometry in (Geometry.OUTLINE, Geometry.ROTATED):
+        found, ledger = fitted(outlined(far), rules=FittingRules(geometry=geometry))
+        assert not found
+        assert ledger.dropped_by_reason() == {Reason.NOT_FINITE: 1}
+
+
+def test_a_rotated_rectangle_in_fractions_keeps_its_corners() -> None:
+    """Its right angles are in the pixels of an image whose size nobody gave."""
+    tilted = ((0.4, 0.1), (0.6, 0.5), (0.5, 0.7), (0.3, 0.3))
+    rules = FittingRules(geometry=Geometry.ROTATED)
+    (found,), _ = fitted(outlined(tilted), rules=rules, size=NORMALISED)
+    assert found.polygon == tilted
+    (found,), _ = fitted(finding(0.1, 0.2, 0.3, 0.4), rules=rules, size=NORMALISED)
+    assert corners(found) == (0.1, 0.2, 0.3, 0.4)

@@ -107,9 +107,8 @@ def test_other_labels_and_far_boxes_are_not_fused() -> None:
         [reader("R1", (1, 1, 9, 9))],
         [reader("R1", (1, 1, 9, 9)), reader("R1", (1, 1, 9, 9))],
         [reader("", (1, 1, 9, 9)), reader("", (2, 1, 9, 9))],
-        [reader("R1", (1, 1, 9, 9)), reader("R2", (1, 1, 9, 9), size=(200, 200))],
     ],
-    ids=["alone", "one reader twice", "no names", "two sizes"],
+    ids=["alone", "one reader twice", "no names"],
 )
 def test_what_cannot_be_compared_stays_as_it_is(
     policy: Readers, annotations: list[ImageAnnotation]

@@ -183,3 +183,11 @@ def test_real_dicom_as_pydicom_sees_it(lucency_data: Path) -> None:
     for path in paths:
         header = pydicom.dcmread(path, stop_before_pixels=True)
         assert image_size(path) == (header.Columns, header.Rows), path.name
+
+
+def test_long_values_of_other_tags_do_no_harm(path: Path) -> None:
+    """A TIFF may carry a megabyte of a program's own bytes."""
+    picture, buffer = Image.new("L", SIZE), io.BytesIO()
+    picture.save(buffer, "TIFF", tiffinfo={700: bytes(1_500_000)})
+    path.write_bytes(buffer.getvalue())
+    assert image_size(path) == SIZE

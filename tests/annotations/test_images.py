@@ -117,3 +117,24 @@ def test_a_uid_in_two_files_is_ambiguous(root: Path) -> None:
     (root / "images/c/link").symlink_to(root / "images/c/copy")
     with pytest.raises(AmbiguousImageError, match="2 images"):
         ImageFinder([root / "images"]).find("1.2.840.7.1", beside=f"{root}/labels")
+
+
+@pytest.mark.parametrize(
+    ("named", "stored"),
+    [("c/Mu\u0308ller.png", "Müller.png"), ("c/Müller", "Mu\u0308ller.png")],
+    ids=["composed on disk", "decomposed on disk"],
+)
+def test_both_forms_of_an_umlaut_name_the_same_image(root: Path, named: str, stored: str) -> None:
+    (root / "images/a" / stored).write_bytes(b"")
+    found = ImageFinder([root / "images"]).find(named, beside=f"{root}/labels")
+    assert found == f"{root}/images/a/{stored}"
+
+
+def test_messages_tell_nothing_of_the_machine(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root / "images")
+    for folder in (root / "images", Path()):
+        finder = ImageFinder([folder, root / "labels"])
+        with pytest.raises(AmbiguousImageError, match=r"^2 .*, such as a/1.png and b/1.png$"):
+            finder.find("1.png", beside=str(root))
+        with pytest.raises(MissingImageError, match=r"^no such image in images or labels$"):
+            finder.find("9.png", beside=str(root))

@@ -108,6 +108,14 @@ def test_without_a_finder_the_size_must_be_given(root: Path) -> None:
     assert caught.value.refusal[0] is Reason.MISSING_IMAGE
 
 
-def test_names_below_the_root_tell_nothing_of_the_machine(root: Path, tmp_path: Path) -> None:
-    assert locator(root).name_below(f"{root}/images/a") == "images/a"
-    assert locator(root).name_below(f"{tmp_path}/elsewhere") == "elsewhere"
+def test_places_tell_nothing_of_the_machine(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root / "x")
+    for named in (root, Path("../x/..")):
+        place_of = locator(named).place_of
+        assert place_of(f"{root}/images/a/1.png") == ("images/a", "a/1.png")
+        assert place_of("../images/a/1.png") == ("images/a", "a/1.png")
+        assert place_of("./1.png") == ("x", "x/1.png")
+        assert place_of(f"{root}/1.png") == (".", "set/1.png")
+        assert place_of(f"{tmp_path}/elsewhere/\udcff.png") == ("elsewhere", "elsewhere/?.png")

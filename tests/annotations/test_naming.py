@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +90,23 @@ def test_long_names_of_two_folders_still_fit() -> None:
     names = named(f"/s/{'a' * 250}/{'1' * 250}.png", f"/s/{'b' * 250}/{'1' * 250}.png")
     assert len(set(names)) == 2
     assert max(map(len, names)) <= 255
+
+
+def test_names_that_a_mac_or_windows_takes_for_one_are_told_apart() -> None:
+    names = ["/s/a/Scan.png", "/s/b/scan.png", "/s/a/é.png", "/s/b/e\u0301.png", "/s/c/2.png"]
+    expected = ["a_Scan.png", "b_scan.png", "a_é.png", "b_e\u0301.png", "2.png"]
+    assert named(*names) == expected
+    assert named("/s/a/1.png", "/s/a/1.PNG", "/s/A/1.png") == [
+        "s_a_1.png",
+        "s_a_1-2.PNG",
+        "s_A_1-3.png",
+    ]
+
+
+def test_names_do_not_depend_on_the_folder_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = named(f"{tmp_path}/1.png", f"{tmp_path}/a/1.png")
+    monkeypatch.chdir(tmp_path)
+    assert named("./1.png", "./a/1.png") == expected
+    assert named(f"../{tmp_path.name}/1.png", "a/../a/1.png") == expected

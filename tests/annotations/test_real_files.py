@@ -33,7 +33,13 @@ FOLDERS: list[tuple[str, str, int, Drops]] = [
     ("dicom/seg_image_cr_binary.dcm", "dicom-seg", 1, {}),
     ("dicom/sr_document.dcm", "dicom-sr", 1, {R.MISSING_IMAGE: 1}),
     ("label_studio/sdk/test_export_json_min", "label-studio", 2, {}),
-    ("label_studio/sdk/test_export_yolo", "label-studio", 36, {R.UNSUPPORTED_SHAPE: 3}),
+    # Four documents, to each of which image1 and image2 are images of another size.
+    (
+        "label_studio/sdk/test_export_yolo",
+        "label-studio",
+        36,
+        {R.UNSUPPORTED_SHAPE: 3, R.SIZE_MISMATCH: 31},
+    ),
     ("labelimg/raccoon", "voc", 217, {}),
     ("labelme/v2", "labelme", 18, {R.MISSING_IMAGE: 18}),
     ("labelme/v4", "labelme", 0, {}),

@@ -139,3 +139,10 @@ def test_tbx11k_was_stretched_to_512_px(lucency_data: Path) -> None:
     found = pixel_map(header, annotation((2048, 3072)), Ledger(), stretched=True)
     assert found is not None
     assert found.box(Box(0, 0, 2048, 3072)) == Box(0, 0, 512, 512)
+
+
+def test_a_document_of_one_pixel_is_not_one_of_fractions() -> None:
+    header = ImageHeader("png", 640, 480)
+    with pytest.raises(SizeMismatchError, match="the annotation is for 1 x 1 px"):
+        side = len("1")
+        pixel_map(header, annotation((side, side)), Ledger(), stretched=False)

@@ -1,3 +1,4 @@
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,3 +93,14 @@ def test_a_document_named_by_itself_must_be_whole(root: Path) -> None:
     with pytest.raises(AnnotationError, match=r"^b\.json: is broken"):
         list(read_each(Source(root / "b.json"), ledger, ".json", document=one_image))
     assert not ledger.image_entries
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(folder: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", folder)
+
+    monkeypatch.setattr("lucency.annotations.sources.os.scandir", refused)
+    with pytest.raises(AnnotationError, match=r": cannot be read: Permission denied$"):
+        list(Source(tmp_path).files(".txt"))

@@ -1,4 +1,5 @@
 import base64
+import csv
 import errno
 import hashlib
 import io
@@ -233,7 +234,8 @@ def test_images_of_unknown_status_are_in_no_other_format(
     source: Path, out: Path, known: Format
 ) -> None:
     labelme(source / "2.json", shapes((200, 10, 220, 30)))
-    run(source, out, to_format=known.name, allow={Reason.OUTSIDE_IMAGE})
+    result = run(source, out, to_format=known.name, allow={Reason.OUTSIDE_IMAGE})
+    assert len(result.images) == (2 if known.name == "yolo" else 1)
     names = {name for name in tree(out) if name.endswith("2.png")}
     assert names == ({"images/unknown/2.png"} if known.name == "yolo" else set())
     assert not [name for name in tree(out) if name.endswith(("2.json", "2.xml", "2.txt"))]
@@ -261,7 +263,7 @@ def test_a_failed_write_leaves_nothing_behind(
     monkeypatch.setattr("lucency.annotations.writing.write_ledger", full)
     before = sorted(out.parent.iterdir())
     for name in ("yolo", "coco"):
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(ConfigError, match=r"set: cannot be written: No space left on device$"):
             run(source, out, to_format=name)
         assert sorted(out.parent.iterdir()) == before
 
@@ -278,3 +280,87 @@ def test_the_ledger_is_json_with_one_entry_a_line(tmp_path: Path) -> None:
     assert json.loads(text) == ledger
     assert '  "3.json": {"in": 3},\n' in text
     assert '  {"image": "\\"\\n"}\n' in text
+
+
+def csv_rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "dataset.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_columns_of_our_own_sets_survive_whatever_they_hold(source: Path, out: Path) -> None:
+    """A follow-up of 0 or 1 looks like a label, and one of 2 does not."""
+    run(source, out, to_format="yolo")
+    table = out / "dataset.csv"
+    header, first, second = table.read_text(encoding="utf-8").splitlines()
+    table.write_text(f"{header},follow_up\n{first},2\n{second},1\n", encoding="utf-8")
+    run(out, out.parent / "again")
+    assert [row["follow_up"] for row in csv_rows(out.parent / "again")] == ["2", "1"]
+
+
+def test_labels_named_like_columns_lose_nothing(source: Path, out: Path) -> None:
+    names = ["split", "split_label", "Split", "source", "sha256"]
+    labelme(source / "2.json", [], flags=dict.fromkeys(names, True))
+    dataset = converted(source, out)
+    rows = csv_rows(out)
+    assert [row["split"] for row in rows] == ["unsplit"] * 2
+    assert list(rows[1].values()).count("1") == len(names)
+    again = converted(out, out.parent / "again")
+    assert [record.extra for record in again.records] == [r.extra for r in dataset.records]
+
+
+@every_writer
+def test_a_dry_run_refuses_what_a_run_refuses(tmp_path: Path, out: Path, known: Format) -> None:
+    put(tmp_path / "yolo/labels/1.txt", "0 0.5 0.5 0.2 0.4\n")
+    put(tmp_path / "yolo/labels/ledger.txt", "0 0.5 0.5 0.2 0.4\n")
+    put(tmp_path / "yolo/classes.txt", "a\n")
+    said: list[str] = []
+    for dry_run in (True, False):
+        try:
+            run(tmp_path / "yolo", out, labels_only=True, to_format=known.name, dry_run=dry_run)
+            said.append("")
+        except AnnotationError as error:
+            said.append(str(error))
+    assert said[0] == said[1]
+
+
+def test_an_image_is_never_written_over_another(
+    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = lambda images: ["1.png"] * len(images)  # noqa: E731
+    monkeypatch.setattr("lucency.annotations.writing.file_names", names)
+    with pytest.raises(ConfigError, match="cannot be written: File exists"):
+        run(source, out)
+    assert not out.exists()
+
+
+def test_folders_of_another_encoding_do_not_spoil_the_ledger(source: Path, out: Path) -> None:
+    for folder in ("a\udcff", "b\udcff"):
+        put(source / folder / "7.png", png(7))
+    labelme(source / "7.json", shapes((5, 5, 9, 9)))
+    run(source, out, allow={Reason.AMBIGUOUS_IMAGE})
+    books = json.loads((out / "ledger.json").read_text(encoding="utf-8"))
+    assert books["images"]["left_out_by_reason"] == {"ambiguous-image": 1}
+
+
+def test_the_way_to_the_source_changes_nothing(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelme(source / "a/1.json", shapes((1, 1, 9, 9)))
+    labelme(source / "gone.json", shapes((1, 1, 9, 9)))
+    for seed, name in enumerate(("a/1.png", "free.png", "a/b/free.png"), start=5):
+        put(source / name, png(seed))
+    (tmp_path / "apart").mkdir()
+    ways = {
+        tmp_path: [(source, source), (Path("source"), Path("source")), (Path("source"), source),
+                   (source, Path("apart/../source"))],
+        source: [(Path(), Path()), (Path("../source"), source), (Path(), source)],
+    }  # fmt: skip
+    trees = []
+    for folder, pairs in ways.items():
+        monkeypatch.chdir(folder)
+        for named, images in pairs:
+            out = tmp_path / f"out{len(trees)}"
+            run(named, out, images=images, allow={Reason.MISSING_IMAGE})
+            trees.append(tree(out))
+    assert all(found == trees[0] for found in trees)
+    assert len(trees) == 7

@@ -51,8 +51,8 @@ def test_the_loop(phantoms: Path, tmp_path: Path, detector_bundle: Bundle) -> No
     edit(out / "img-0001.json")
     edit(out / "img-0002.json", clear=True)
     told = run("collect", out, tmp_path / "set")
-    assert f"2 documents reviewed, {count - 2} not" in told
-    assert f"the set has 1 annotated, 1 negative, {count - 2} unknown images" in told
+    assert f"Documents: 2 reviewed, {count - 2} not." in told
+    assert f"Images in the set: 1 annotated, 1 negative, {count - 2} unknown." in told
     assert "fracture 2 1 0 0 1 0 0 1" in told
     assert "warning" not in told
     report = tmp_path / "agreement.json"
@@ -63,8 +63,8 @@ def test_the_loop(phantoms: Path, tmp_path: Path, detector_bundle: Bundle) -> No
     edit(second / "img-0001.json", clear=True)
     told = run("agree", out, second, "--from", "labelme", "--json", report)
     assert "out and second, 2 images: boxes" in told
-    assert "1 of 2 images are in dispute, the worst first:" in told
-    assert f"note: {count - 2} images that out has not looked at were not compared" in told
+    assert "In dispute, the worst first: 1 of 2 images" in told
+    assert f"note: not compared, as out has not looked: {count - 2} images" in told
     assert json.loads(report.read_text())["pairs"][0]["all"]["boxes_first"] == 2
 
 
@@ -86,21 +86,26 @@ def test_prepare_tells_of_everything_it_met(phantoms: Path, tmp_path: Path) -> N
     assert f"left out: {folder / 'd.png'}: is not a PNG" in told
     assert f"note: {folder / 'b.dcm'} shows what {folder / 'a.dcm'} shows" in told
     assert f"carry one SOPInstanceUID, {source.SOPInstanceUID}" in told
-    assert "warning: 2 images are said to have text about the patient in their pixels" in told
+    assert "text about the patient is in the pixels, as the files say, of img-0001.png, im" in told
     assert "--labels" not in told
 
 
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        (("--low", "60", "--high", "40"), ConfigError, r"low \(60.0\) must be below high"),
-        (("--label", "a", "--label", "a"), ConfigError, "must be different"),
+        (
+            ("--display", "percentile", "--low", "60", "--high", "40"),
+            ConfigError,
+            r"low \(60.0\) must be below high",
+        ),
+        (("--low", "1"), ConfigError, "go with --display percentile alone"),
+        (("--label", "a", "--label", "a"), ConfigError, "--label a: is there twice"),
         (("--label", " "), ConfigError, "must not be empty"),
-        (("--allow", "nonsense"), ConfigError, "no such reason"),
+        (("--allow", "zero-area"), ConfigError, "there is unreadable-image"),
         (("--labels", "absent.txt"), LucencyError, "absent.txt"),
         (("--bundle", "absent"), LucencyError, "no such bundle"),
     ],
-    ids=["percentiles", "twice", "empty", "reason", "labels", "bundle"],
+    ids=["percentiles", "unused", "twice", "empty", "reason", "labels", "bundle"],
 )
 def test_wrong_options_make_nothing(
     phantoms: Path,
@@ -112,6 +117,26 @@ def test_wrong_options_make_nothing(
     with pytest.raises(error, match=message):
         run("prepare", phantoms, tmp_path / "out", *options)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_was_allowed_to_be_lost_is_told(phantoms: Path, tmp_path: Path) -> None:
+    out = tmp_path / "to label"
+    assert f"Then: lucency collect '{out}' SET" in run("prepare", phantoms, out)
+    edit(out / "img-0001.json")
+    (out / "img-0002.json").write_text("{", encoding="utf-8")
+    (tmp_path / "to label-private").rename(tmp_path / "safe")
+    told = run("collect", out, tmp_path / "set", "--allow", "unreadable-annotation")
+    assert "left out: 1 file (unreadable-annotation)" in told
+    assert "name it with --private-map FILE" in told
+
+
+def test_agreement_that_cannot_be_written_is_one_line(phantoms: Path, tmp_path: Path) -> None:
+    run("prepare", phantoms, tmp_path / "out")
+    edit(tmp_path / "out" / "img-0001.json")
+    second = tmp_path / "second.json"
+    second.write_bytes((tmp_path / "out" / "img-0001.json").read_bytes())
+    with pytest.raises(ConfigError, match=r"second\.json/x: cannot be written"):
+        run("agree", tmp_path / "out", second, "--json", second / "x")
 
 
 def test_labels_come_from_one_place(phantoms: Path, tmp_path: Path) -> None:

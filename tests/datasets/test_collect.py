@@ -154,7 +154,8 @@ def test_patients_come_from_the_private_map(collected: Collected, tmp_path: Path
 def test_without_the_map_no_patient_is_known(folder: Path, tmp_path: Path) -> None:
     moved = private_folder(folder).rename(tmp_path / "safe")
     edit(folder, 1, tick)
-    assert collect(folder, tmp_path / "set").patients == 0
+    without = collect(folder, tmp_path / "set")
+    assert (without.mapped, without.patients) == (False, 0)
     named = collect(folder, tmp_path / "again", private_map=moved / "map.csv")
     assert named.patients == 1
 
@@ -233,6 +234,32 @@ def test_an_unreadable_document_stops_it(folder: Path, tmp_path: Path) -> None:
     found = collect(folder, tmp_path / "set", allow=[Reason.UNREADABLE_ANNOTATION])
     assert found.reviewed == 1
     assert by_stem(tmp_path / "set")["img-0002"].status is Status.UNKNOWN
+    (folder / "img-0002.json").unlink()
+    (folder / "img-0002.json").symlink_to("nowhere")
+    with pytest.raises(AnnotationError, match=r"img-0002\.json: cannot be read: No such file"):
+        collect(folder, tmp_path / "again")
+
+
+def test_an_image_that_is_left_out_counts_nowhere(folder: Path, tmp_path: Path) -> None:
+    edit(folder, 1, tick)
+    edit(folder, 2, move)
+    (folder / "img-0002.png").unlink()
+    with pytest.raises(AnnotationError, match=r"img-0002\.png: no such image in out\)"):
+        collect(folder, tmp_path / "set")
+    found = collect(folder, tmp_path / "set", allow=[Reason.MISSING_IMAGE])
+    assert found.tally.row("fracture")["proposed"] == 2
+    assert [each.image for each in found.corrections] == ["img-0001.png"]
+
+
+def test_nothing_is_overwritten(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="exists already"):
+        collect(folder, folder)
+    with pytest.raises(ConfigError, match="where documents are read; name one beside it"):
+        collect(folder, folder / "set")
+    (tmp_path / "file").touch()
+    edit(folder, 1, tick)
+    with pytest.raises(ConfigError, match="set: cannot be written"):
+        collect(folder, tmp_path / "file" / "set")
 
 
 def test_a_shape_that_cannot_become_a_box_stops_it(folder: Path, tmp_path: Path) -> None:
@@ -242,8 +269,13 @@ def test_a_shape_that_cannot_become_a_box_stops_it(folder: Path, tmp_path: Path)
 
 
 def test_without_a_review_there_is_no_set(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"none of its .* documents was reviewed; tick the flag"):
+    with pytest.raises(
+        DatasetError, match=r"no document in it was reviewed, of \d+; tick the flag"
+    ):
         collect(folder, tmp_path / "set")
+    (folder / "nothing").mkdir()
+    with pytest.raises(DatasetError, match="there are no labelme documents in it"):
+        collect(folder / "nothing", tmp_path / "set")
     with pytest.raises(ConfigError, match="no such folder"):
         collect(tmp_path / "absent", tmp_path / "set")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out-private"]

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -200,6 +201,9 @@ def test_sources_without_images_are_an_error(made: Make, tmp_path: Path) -> None
         made(tmp_path / "empty")
     with pytest.raises(ImageError, match="absent: no such file or folder"):
         made(tmp_path / "absent")
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ImageError, match=r"pipe\.png: is neither a file nor a folder"):
+        made(tmp_path / "pipe.png")
 
 
 @pytest.mark.parametrize("taken", ["out", "out-private"])

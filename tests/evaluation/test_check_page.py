@@ -54,7 +54,8 @@ CLEAN = ([20, 30, 40, 30], [30, 30, 50, 40], [40, 30, 50, 40])
 
 def test_a_clean_set(tmp_path: Path) -> None:
     page = render_check_page(checked(tmp_path, *CLEAN))
-    assert "Nothing was found to be wrong." in page
+    assert "Nothing else was found to be wrong." in page
+    assert "<code>rare-class</code> 1" in page
     assert pictures(page) == []
     assert RESEARCH_USE in page
     assert "COCO JSON" in page
