@@ -43,7 +43,7 @@ def test_what_is_no_json_is_one_clear_line(tmp_path: Path, data: bytes, message:
 
 
 def test_a_folder_is_no_document(tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match="^folder: cannot be read: it is not a file$"):
+    with pytest.raises(AnnotationError, match=r"^folder: cannot be read: it is not a file$"):
         documents.read_text(SourceFile(str(tmp_path), "folder"))
 
 
@@ -97,7 +97,7 @@ def test_long_files_are_read_whole(tmp_path: Path, data: bytes) -> None:
 
 def test_a_pipe_does_not_stop_reading(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(AnnotationError, match="^pipe: cannot be read: it is not a file$"):
+    with pytest.raises(AnnotationError, match=r"^pipe: cannot be read: it is not a file$"):
         documents.read_bytes(SourceFile(str(tmp_path / "pipe"), "pipe"))
 
 
