@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lucency.annotations.assembly import AssembledImage, Assembly, AssemblyRules, Progress
+from lucency.annotations.assembly import AssembledImage, AssemblyRules, Progress
 from lucency.annotations.choices import Edge, Geometry, Readers
 from lucency.annotations.findings import LabelMap
 from lucency.annotations.fitting import FittingRules
 from lucency.annotations.formats import Format, format_by_name
+from lucency.annotations.gathering import assembled
 from lucency.annotations.images import ImageFinder, list_images
 from lucency.annotations.ledger import Ledger, Reason
-from lucency.annotations.locating import Locator, Refusal
+from lucency.annotations.locating import Locator
 from lucency.annotations.losses import refuse_losses
 from lucency.annotations.recognition import recognise
 from lucency.annotations.records import Dataset
@@ -147,23 +148,14 @@ def gather(source: Path, options: Options, *, progress: Progress | None = None) 
         # The classes given are those that the numbers in the files stand for.
         named = replace(named, classes=options.classes)
         own_names, options = options.classes, replace(options, classes=None)
-    refused: dict[str, Refusal] = {}
-    while True:
-        ledger = Ledger()
-        assembly = Assembly(
-            _locator(named, known, options), _rules(known, options), ledger, refused=refused
-        )
-        images = assembly.take_in(
-            known.reader().read(named, ledger),
-            negatives=list_images(options.negatives) if options.negatives else (),
-            unlisted=_unlisted(named, known, options),
-            progress=progress,
-        )
-        if not assembly.incomplete:
-            break
-        refused = assembly.refused
-    for entry in images:
-        ledger.images[entry.status] += 1
+    images, ledger = assembled(
+        lambda books: known.reader().read(named, books),
+        lambda: _locator(named, known, options),
+        _rules(known, options),
+        negatives=list_images(options.negatives) if options.negatives else (),
+        unlisted=_unlisted(named, known, options),
+        progress=progress,
+    )
     for name in sorted(named.linked):
         ledger.hints.append(f"{name} is a linked folder: it was not searched for annotations")
     ledger.check()

@@ -180,7 +180,7 @@ def _analyse(out: Path, dataset: Path) -> tuple[Path, Path]:
         manifest.operating_points[manifest.default_operating_point],
         class_names=manifest.class_names,
     )
-    shown = display(analysis.radiograph, manifest.display.model_copy(update={"longest_side": None}))
+    shown = display(analysis.radiograph, manifest.display.whole()).image
     atomic.write_bytes(picture, encode_jpeg(draw_boxes(shown, boxes, longest_side=800)))
     return picture, answer
 

@@ -111,7 +111,7 @@ def _analyze_all(
 
 def encode_jpeg_of(analysis: Analysis) -> bytes:
     """The image as displayed, with its boxes, as a JPEG."""
-    image = display(analysis.radiograph, DisplaySpec())
+    image = display(analysis.radiograph, DisplaySpec()).image
     boxes = [
         DrawnBox(
             Box(found.box.x1, found.box.y1, found.box.x2, found.box.y2),

@@ -60,7 +60,7 @@ class Classifier:
             The radiograph cannot be displayed.
 
         """
-        return self.classify_image(display(radiograph, self.manifest.display))
+        return self.classify_image(display(radiograph, self.manifest.display).image)
 
     def classify_image(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """As `classify`, for a grey 8-bit image (h, w) made with the manifest's display."""

@@ -179,8 +179,8 @@ def _item(
     record: ImageRecord, score: float, classifier: Classifier, dataset: Dataset
 ) -> GalleryItem:
     """One image at its stored size, with what a reader marked in it."""
-    spec = classifier.manifest.display.model_copy(update={"longest_side": None})
-    image = display(read_radiograph(dataset.image_path(record)), spec)
+    radiograph = read_radiograph(dataset.image_path(record))
+    image = display(radiograph, classifier.manifest.display.whole()).image
     marked = [DrawnBox(f.box, BoxKind.TRUTH, f.label) for f in dataset.findings(record)]
     picture = draw_boxes(image, marked, longest_side=PICTURE_PX)
     return GalleryItem(encode_jpeg(picture), f"{record.image.name}: probability {score:.2f}")

@@ -60,7 +60,10 @@ class BundleManifest(StrictModel):
     @model_validator(mode="after")
     def _consistent(self) -> "BundleManifest":
         if self.display.digest() != self.display_digest:
-            raise ValueError("display_digest is not the digest of display")
+            raise ValueError(
+                "display_digest is not the digest of display: the model learnt from pixels that "
+                "this version prepares otherwise; export it again"
+            )
         if self.default_operating_point not in self.operating_points:
             raise ValueError(
                 f"default_operating_point '{self.default_operating_point}' is not one of "

@@ -15,6 +15,28 @@ Every message is one line: where, what, what was found, how to mend it, for exam
 it and exits with status 1; the service answers it with a 4xx status.
 """
 
+from enum import StrEnum
+
+
+class ImageFault(StrEnum):
+    """Why an image is refused; stable, so that applications can tell the cases apart."""
+
+    UNREADABLE = "unreadable"  # the file cannot be opened
+    UNKNOWN_FORMAT = "unknown-format"  # neither PNG, JPEG, TIFF nor DICOM
+    TRUNCATED = "truncated"  # the picture ends early
+    DAMAGED = "damaged"
+    NO_PIXELS = "no-pixels"  # a side of 0, or an object without an image
+    TOO_LARGE = "too-large"  # bytes or pixels beyond the limits
+    SEVERAL_FRAMES = "several-frames"  # one of them must be named
+    COLOUR = "colour"
+    PALETTE = "palette"
+    DEPTH = "unsupported-depth"  # bits or number format
+    SYNTAX = "unsupported-syntax"  # a compression without decoder
+    HEADER = "bad-header"  # an attribute is missing or contradicts another
+    TIMEOUT = "timeout"  # decoding took too long
+    MEMORY = "out-of-memory"
+    CRASHED = "decoder-crashed"
+
 
 class LucencyError(Exception):
     """A mistake in the input that the user can mend."""
@@ -33,7 +55,14 @@ class LeakageError(DatasetError):
 
 
 class ImageError(LucencyError):
-    """An image that is missing, truncated, of an unknown format or beyond the limits."""
+    """An image that is missing, truncated, of an unknown format or beyond the limits.
+
+    ``fault`` says why in one stable word.
+    """
+
+    def __init__(self, message: str, fault: ImageFault = ImageFault.DAMAGED) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class ConfigError(LucencyError):

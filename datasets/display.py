@@ -5,6 +5,7 @@ prepared in another way. The steps and their order are those of DICOM's grayscal
 (PS3.3 C.11.1 Modality LUT, C.11.2 VOI LUT, C.7.6.3.1.2 photometric interpretation).
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -12,25 +13,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucency.configs.display import DisplaySpec
+from lucency.datasets.field import find_crop
 from lucency.datasets.radiographs import Greyscale, Lut, Radiograph, Window
 
 # Beyond this many levels (32-bit pixels) a table of all levels would be larger than the image.
 _MOST_LEVELS = 1 << 17
 
 
-def display(radiograph: Radiograph, spec: DisplaySpec) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Displayed:
+    """A displayed image and how it lies in the stored one.
+
+    ``image`` (h, w) uint8, bone bright; ``shown`` is the part of the stored image that it shows,
+    as x1, y1, x2, y2 in stored pixels, half-open.
+    """
+
+    image: NDArray[np.uint8]
+    shown: tuple[int, int, int, int]
+
+    @property
+    def scale_xy(self) -> tuple[float, float]:
+        """Pixels of the displayed image for one stored pixel, across and down."""
+        x1, y1, x2, y2 = self.shown
+        height, width = self.image.shape
+        return width / (x2 - x1), height / (y2 - y1)
+
+    def to_displayed(self, points_xy: NDArray[Any]) -> NDArray[Any]:
+        """Points (…, 2), or boxes (…, 4) as two corners, from stored into displayed pixels.
+
+        They may come to lie outside of the image where it was cropped.
+        """
+        pairs = points_xy.shape[-1] // 2
+        offset = np.tile(self.shown[:2], pairs)
+        return (points_xy - offset) * np.tile(self.scale_xy, pairs)
+
+    def to_stored(self, points_xy: NDArray[Any]) -> NDArray[Any]:
+        """Points (…, 2), or boxes (…, 4) as two corners, from displayed into stored pixels."""
+        pairs = points_xy.shape[-1] // 2
+        offset = np.tile(self.shown[:2], pairs)
+        return points_xy / np.tile(self.scale_xy, pairs) + offset
+
+
+def display(radiograph: Radiograph, spec: DisplaySpec) -> Displayed:
     """Render a radiograph.
 
     Modality LUT, then VOI LUT, window or percentiles, then MONOCHROME1 inversion, then the
     reduction to ``spec.longest_side``. Every step but the last depends on the stored value
     alone, so it is worked out once for each level and looked up for each pixel.
-
-    Returns
-    -------
-    (h, w) uint8, bone bright; (H, W) unless ``longest_side`` is below the larger of them.
-
     """
-    levels, index = _levels(radiograph.pixels)
+    shown = find_crop(radiograph, spec.crop)
+    x1, y1, x2, y2 = shown
+    levels, index = _levels(radiograph.pixels[y1:y2, x1:x2])
     values = _modality_values(levels, radiograph.greyscale)
     if spec.method == "percentile":
         counts = np.bincount(index.ravel(), minlength=len(levels))
@@ -40,7 +73,7 @@ def display(radiograph: Radiograph, spec: DisplaySpec) -> NDArray[np.uint8]:
     if radiograph.greyscale.inverted:
         shades = 1.0 - shades
     table = np.rint(shades * 255.0).astype(np.uint8)
-    return reduce_to(np.take(table, index), longest_side=spec.longest_side)
+    return Displayed(reduce_to(np.take(table, index), longest_side=spec.longest_side), shown)
 
 
 def reduce_to(image: NDArray[np.uint8], *, longest_side: int | None) -> NDArray[np.uint8]:

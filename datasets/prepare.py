@@ -156,7 +156,7 @@ def _render(
         return ImageError(f"{path}: cannot be read: {error.strerror}")
     except ImageError as error:
         return error
-    image = display(radiograph, spec)
+    image = display(radiograph, spec).image
     digest = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
     written, png = cv2.imencode(".png", image)
     if not written:

@@ -194,7 +194,7 @@ def _render(
         found = "{} × {}".format(*radiograph.size_wh)
         listed = f"{record.width} × {record.height}"
         return ImageError(f"{path}: has {found} pixels, the table says {listed}; convert it again")
-    image = display(radiograph, spec)
+    image = display(radiograph, spec).image
     target = replace(
         record,
         image=record.image.with_suffix(".png"),

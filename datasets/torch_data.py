@@ -100,4 +100,4 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
 
 def read_displayed(path: Path, spec: DisplaySpec) -> NDArray[np.uint8]:
     """Read any radiograph and display it: 8-bit grey (h, w); raises `ImageError` if it cannot."""
-    return display(read_radiograph(path), spec)
+    return display(read_radiograph(path), spec).image

@@ -57,13 +57,9 @@ class Detector:
         class is left out.
 
         """
-        image = display(radiograph, self.manifest.display)
-        found = self.detect_image(image, conf=conf, iou=iou, max_detections=max_detections)
-        height, width = radiograph.pixels.shape
-        scale_xy = (width / image.shape[1], height / image.shape[0])
-        if scale_xy == (1.0, 1.0):
-            return found
-        boxes = found.boxes_xyxy * np.array([*scale_xy, *scale_xy], dtype=np.float32)
+        shown = display(radiograph, self.manifest.display)
+        found = self.detect_image(shown.image, conf=conf, iou=iou, max_detections=max_detections)
+        boxes = shown.to_stored(found.boxes_xyxy).astype(np.float32)
         return Detections(boxes, found.probabilities, found.class_names)
 
     def detect_image(

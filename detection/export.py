@@ -140,7 +140,8 @@ def measure_parity(model: Any, detector: Detector, dataset: Dataset) -> Parity:
     worst_probability, worst_box = 0.0, 0.0
     records = dataset.in_split("val")[:PARITY_IMAGES]
     for record in records:
-        image = display(read_radiograph(dataset.image_path(record)), detector.manifest.display)
+        radiograph = read_radiograph(dataset.image_path(record))
+        image = display(radiograph, detector.manifest.display).image
         batch, _ = letterbox(image, input_size=detector.manifest.input_size)
         with torch.no_grad():
             output = network(torch.from_numpy(batch))

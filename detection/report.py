@@ -163,5 +163,4 @@ def _point_rows(found: DetectionFigures) -> list[tuple[Cell, ...]]:
 
 def _stored_size(path: Path, detector: Detector) -> NDArray[np.uint8]:
     """The displayed image at its stored size, so that boxes in stored pixels fit."""
-    spec = detector.manifest.display.model_copy(update={"longest_side": None})
-    return display(read_radiograph(path), spec)
+    return display(read_radiograph(path), detector.manifest.display.whole()).image

@@ -118,7 +118,7 @@ def _pixels(entry: AssembledImage) -> NDArray[np.uint8] | None:
             radiograph = read_radiograph(Path(image.path))
     except LucencyError:
         return None
-    return display(radiograph, DisplaySpec())
+    return display(radiograph, DisplaySpec()).image
 
 
 def _pictures(

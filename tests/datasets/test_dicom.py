@@ -118,7 +118,9 @@ def test_other_depths(dtype: type) -> None:
 def test_monochrome1_and_2_of_one_scene_look_alike(spec: DisplaySpec) -> None:
     straight = saved(radiograph_dataset())
     inverse = saved(radiograph_dataset(4095 - RAMP, PhotometricInterpretation="MONOCHROME1"))
-    images = [display(decode_radiograph(data, name="x"), spec) for data in (straight, inverse)]
+    images = [
+        display(decode_radiograph(data, name="x"), spec).image for data in (straight, inverse)
+    ]
     assert np.abs(images[0].astype(int) - images[1]).max() <= 1
 
 
@@ -128,7 +130,8 @@ def test_a_16_bit_png_and_a_12_bit_dicom_of_one_scene_are_equal_under_percentile
     window = {"WindowCenter": 100, "WindowWidth": 50, "RescaleSlope": 1, "RescaleIntercept": -1024}
     dicom = saved(radiograph_dataset(**window))
     images = [
-        display(decode_radiograph(data, name="x"), PERCENTILE) for data in (png.getvalue(), dicom)
+        display(decode_radiograph(data, name="x"), PERCENTILE).image
+        for data in (png.getvalue(), dicom)
     ]
     assert np.array_equal(images[0], images[1])
     assert images[0].max() == 255
@@ -177,7 +180,7 @@ def test_a_table_for_signed_pixels_may_begin_below_zero() -> None:
     radiograph = decode_radiograph(data, name="x")
     assert radiograph.greyscale.voi_lut is not None
     assert radiograph.greyscale.voi_lut.first == -1000
-    assert display(radiograph, AS_DISPLAYED).ravel()[:2].tolist() == [0, 255]
+    assert display(radiograph, AS_DISPLAYED).image.ravel()[:2].tolist() == [0, 255]
 
 
 def test_a_table_that_is_too_short_is_refused() -> None:
@@ -315,7 +318,7 @@ def test_agrees_with_dcmtk(name: str, lucency_data: Path, tmp_path: Path) -> Non
     subprocess.run([tool, *options, str(source), str(target)], check=True, capture_output=True)
     with Image.open(target) as image:
         expected = np.asarray(image).astype(int)
-    found = display(radiograph, AS_DISPLAYED)
+    found = display(radiograph, AS_DISPLAYED).image
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= 1.1
     assert found.std() > 10

@@ -12,7 +12,7 @@ def shown(
     pixels: np.ndarray, greyscale: Greyscale | None = None, *, bits: int = 12, **spec: object
 ) -> np.ndarray:
     radiograph = Radiograph(pixels, bits, "dicom", greyscale=greyscale or Greyscale())
-    return display(radiograph, DisplaySpec.model_validate(spec))
+    return display(radiograph, DisplaySpec.model_validate(spec)).image
 
 
 def test_eight_bits_without_a_window_pass_unchanged() -> None:

@@ -87,8 +87,8 @@ def test_white_is_zero_tiffs_are_shown_inverted(values: np.ndarray) -> None:
     assert data.count(black_is_zero) == 1
     radiograph = decode_radiograph(data.replace(black_is_zero, white_is_zero), name="x")
     # Pillow inverts 8-bit values while decoding; deeper ones are left to the display function.
-    shown = display(radiograph, DisplaySpec())
-    straight = display(decode_radiograph(data, name="x"), DisplaySpec())
+    shown = display(radiograph, DisplaySpec()).image
+    straight = display(decode_radiograph(data, name="x"), DisplaySpec()).image
     assert np.array_equal(shown, 255 - straight)
 
 

@@ -38,7 +38,7 @@ def test_same_boxes_and_scores(lucency_data: Path, tmp_path: Path, weights: str)
     ]
     compared = 0
     for path in images:
-        grey = display(read_radiograph(path), DisplaySpec())
+        grey = display(read_radiograph(path), DisplaySpec()).image
         colour = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
         expected = model.predict(colour, imgsz=640, conf=CONF, iou=IOU, verbose=False)[0].boxes
         batch, placed = letterbox(grey, input_size=640)
