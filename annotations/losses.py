@@ -9,8 +9,15 @@ from lucency.configs.errors import AnnotationError, ConfigError
 LOSSES = tuple(reason for reason in Reason if reason not in HARMLESS)
 
 
-def refuse_losses(ledger: Ledger, allow: Collection[Reason]) -> None:
+def refuse_losses(
+    ledger: Ledger,
+    allow: Collection[Reason],
+    *,
+    find_images: str = "name the folder of the images with --images",
+) -> None:
     """Raise unless every loss in the books has a reason in ``allow``.
+
+    ``find_images`` says what to do about images that are missing.
 
     Raises
     ------
@@ -27,9 +34,7 @@ def refuse_losses(ledger: Ledger, allow: Collection[Reason]) -> None:
         for reason in reasons
     ]
     flags = " ".join(f"--allow {reason}" for reason in reasons)
-    mend = "mend the source"
-    if reasons == [Reason.MISSING_IMAGE]:
-        mend = "name the folder of the images with --images"
+    mend = find_images if reasons == [Reason.MISSING_IMAGE] else "mend the source"
     raise AnnotationError(f"{'; '.join(told)}; {mend}, or leave them out with {flags}")
 
 

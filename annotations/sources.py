@@ -137,7 +137,7 @@ def _walk(
                 linked.add(name + writable(entry.name))
             else:
                 files.append(entry.name)
-    inner = entered(folders, files)
+    inner = dict.fromkeys(entered(folders, files))  # there may be 65,000 patients
     files = [f for f in files if f.lower().endswith(suffixes) and not passed_over(folder, f)]
     for last in sorted([*inner, *files]) if inner else sorted(files):
         if last in inner:

@@ -16,6 +16,7 @@ from lucency.annotations.ledger import Ledger, Reason, UnusableBox
 from lucency.annotations.packing import packed
 from lucency.annotations.records import (
     DATA_YAML,
+    DATASET_CSV,
     SPLITS,
     UNSPLIT,
     ImageRecord,
@@ -125,6 +126,8 @@ def read(source: Source, ledger: Ledger) -> Iterator[ImageAnnotation]:
     names = source.classes or class_names(source)
     files = _label_files(source)
     if not files:
+        if data.names is not None and (source.root / DATASET_CSV).is_file():
+            return  # a set of ours with image-level labels alone
         raise AnnotationError(f"{source.path}: has no YOLO label files (*.txt)")
     if names is None:
         raise AnnotationError(

@@ -37,7 +37,8 @@ def check_data_yaml(source: Path) -> Iterator[Problem]:
     base = PurePosixPath(str(values.get("path") or "."))
     places = [path.parent, path.parent / base]
     for folder, split in data.folders.items():
-        if not any((place / folder).exists() for place in places):
+        # Without classes there are no boxes, and nothing for Ultralytics to train on.
+        if names and not any((place / folder).exists() for place in places):
             text = f"{split or 'a split'}: there is no folder {folder}"
             yield Problem("data-yaml", text, source=path.name)
 

@@ -20,6 +20,7 @@ from lucency.api.routes import Service, router
 from lucency.api.schemas import error_answer
 from lucency.api.settings import Settings
 from lucency.configs.bundle import RESEARCH_USE, Bundle
+from lucency.datasets.sandbox import Sandbox
 
 CODES = {400: "invalid_body", 404: "not_found", 405: "method_not_allowed"}
 
@@ -67,10 +68,11 @@ async def _lifespan(
     on_failure: Callable[[Exception], None],
 ) -> AsyncIterator[None]:
     threads = ThreadPoolExecutor(settings.analyses_at_once, thread_name_prefix="analysis")
+    sandbox = Sandbox(workers=settings.analyses_at_once, timeout_s=settings.decode_timeout_s)
     service = app.state.service = Service(threads)
 
     async def load() -> None:
-        task = partial(Pipeline, bundles, threads=settings.threads)
+        task = partial(Pipeline, bundles, threads=settings.threads, sandbox=sandbox)
         try:
             service.pipeline = await asyncio.get_running_loop().run_in_executor(threads, task)
         except Exception as error:  # whatever it is, the process would never be ready
@@ -86,6 +88,7 @@ async def _lifespan(
         service.pipeline = None
         await loading
         await asyncio.to_thread(threads.shutdown)
+        sandbox.close()
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
@@ -93,10 +96,9 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     code = error.code if isinstance(error, Refusal) else CODES.get(error.status_code, "refused")
-    answer = error_answer(code, str(error.detail))
-    return JSONResponse(
-        answer.model_dump(), status_code=error.status_code, headers=dict(error.headers or {})
-    )
+    fault = error.fault if isinstance(error, Refusal) else None
+    answer = error_answer(code, str(error.detail), fault=fault)
+    return JSONResponse(answer, status_code=error.status_code, headers=dict(error.headers or {}))
 
 
 async def _answer_validation(request: Request, error: Exception) -> Response:
@@ -105,7 +107,7 @@ async def _answer_validation(request: Request, error: Exception) -> Response:
         raise error
     problems = "; ".join(_describe(problem) for problem in error.errors())
     answer = error_answer("invalid_request", problems)
-    return JSONResponse(answer.model_dump(), status_code=422)
+    return JSONResponse(answer, status_code=422)
 
 
 def _describe(problem: dict[str, object]) -> str:

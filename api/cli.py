@@ -1,6 +1,8 @@
 """The `lucency` command: puts the folders' subcommands together and prints errors as one line."""
 
+import signal
 import sys
+from types import FrameType
 
 import typer
 
@@ -13,7 +15,9 @@ def build_app() -> typer.Typer:
     from lucency.api import commands as service
     from lucency.api import demo_command, labelling_commands, model_commands
     from lucency.datasets import commands as datasets
+    from lucency.datasets import import_command, split_command
     from lucency.evaluation import commands as evaluation
+    from lucency.evaluation import explore_command
 
     app = typer.Typer(
         name="lucency",
@@ -28,11 +32,13 @@ def build_app() -> typer.Typer:
         demo_command.demo,
         annotations.convert,
         annotations.formats,
+        import_command.import_,
         evaluation.check,
+        explore_command.explore,
         labelling_commands.prepare,
         labelling_commands.collect,
         labelling_commands.agree,
-        datasets.split,
+        split_command.split,
         datasets.render,
         datasets.phantoms,
         model_commands.train,
@@ -41,12 +47,13 @@ def build_app() -> typer.Typer:
         service.predict,
         service.serve,
     ):
-        app.command()(command)
+        app.command(command.__name__.rstrip("_"))(command)
     return app
 
 
 def main() -> None:
     """Run the command line; what is not the program's fault ends with one line and status 1."""
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         build_app()()
     except LucencyError as error:
@@ -59,6 +66,11 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         typer.echo(f"error: {where}{error.strerror or error}", err=True)
         sys.exit(1)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """Unwind, so that unfinished folders are removed; the service has a handler of its own."""
+    raise SystemExit(128 + number)
 
 
 def _print_version(wanted: bool) -> None:

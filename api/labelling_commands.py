@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lucency.datasets.commands import Method
+from lucency.datasets.commands import Display
 
 
 def prepare(
@@ -32,8 +32,8 @@ def prepare(
         typer.Option(metavar="NAME", help="One label to choose from. Repeatable."),
     ] = None,
     display: Annotated[
-        Method, typer.Option(help="Grey levels as the file asks, or stretched by --low and --high.")
-    ] = Method.AS_DISPLAYED,
+        Display, typer.Option(help="Grey levels of the whole image, as in `lucency render`.")
+    ] = Display.AS_DISPLAYED,
     low: Annotated[
         float | None,
         typer.Option(metavar="PERCENT", help="So many of the pixels are black (percentile)."),
@@ -70,7 +70,7 @@ def prepare(
     _refuse_prepare(display, low, high, allow or [])
     given = {"low": low, "high": high}
     values = {name: value for name, value in given.items() if value is not None}
-    spec = parse_config(DisplaySpec, {"method": display.value, **values}, where="prepare")
+    spec = parse_config(DisplaySpec, {"preset": display.value, **values}, where="prepare").whole()
     prelabeller = open_prelabeller(bundle) if bundle else None
     names = _labels(labels, label or [], prelabeller.class_names if prelabeller else ())
     columns = (TextColumn("preparing"), BarColumn(), MofNCompleteColumn(), Remaining())
@@ -200,14 +200,14 @@ def agree(
 
 
 def _refuse_prepare(
-    display: Method, low: float | None, high: float | None, allow: list[str]
+    display: Display, low: float | None, high: float | None, allow: list[str]
 ) -> None:
     """Options that would do nothing are a mistake; raises `ConfigError`."""
     from lucency.annotations.ledger import Reason
     from lucency.configs.errors import ConfigError
 
-    if display is not Method.PERCENTILE and not (low is None and high is None):
-        raise ConfigError("--low and --high: go with --display percentile alone")
+    if display is Display.AS_DISPLAYED and not (low is None and high is None):
+        raise ConfigError("--low and --high: go with a display between percentiles")
     for reason in allow:
         if reason != Reason.UNREADABLE_IMAGE:
             raise ConfigError(

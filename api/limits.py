@@ -4,18 +4,30 @@ from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 
+from lucency.configs.errors import ImageFault
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Refusal(HTTPException):
-    """A request that is answered with an error: its status, a stable code and one sentence."""
+    """A request that is answered with an error: its status, a stable code and one sentence.
+
+    ``fault`` says of an image why it cannot be read.
+    """
 
     def __init__(
-        self, status: int, *, code: str, message: str, headers: dict[str, str] | None = None
+        self,
+        status: int,
+        *,
+        code: str,
+        message: str,
+        fault: ImageFault | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(status_code=status, detail=message, headers=headers)
         self.code = code
+        self.fault = fault
 
 
 class BodyLimit:

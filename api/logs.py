@@ -55,7 +55,7 @@ class UnexpectedErrors:
             logging.getLogger(LOGGER).error("%s at\n%s", type(error).__name__, places.rstrip())
             if not started:
                 answer = error_answer("internal", "The service failed; its log says where.")
-                await JSONResponse(answer.model_dump(), status_code=500)(scope, receive, send)
+                await JSONResponse(answer, status_code=500)(scope, receive, send)
 
 
 def configure_logging() -> None:

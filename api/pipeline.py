@@ -30,6 +30,7 @@ from lucency.classification.classifier import Classifier
 from lucency.configs.bundle import MANIFEST, Bundle, find_bundle, load_bundle
 from lucency.configs.errors import BundleError
 from lucency.datasets.radiographs import Radiograph, decode_radiograph
+from lucency.datasets.sandbox import Sandbox
 from lucency.detection.detector import Detector
 
 MODEL_PACKAGES = ("lucency.detection", "lucency.classification")
@@ -48,7 +49,8 @@ class Pipeline:
     """The loaded models; `analyze` may be called from several threads.
 
     Each model has one owner at a time: ONNX Runtime uses all cores for one image, so two images
-    in one session would only slow each other down.
+    in one session would only slow each other down. With a ``sandbox``, which belongs to the caller,
+    images are decoded in it; without one in this process, which is for one's own files.
 
     Raises
     ------
@@ -57,8 +59,11 @@ class Pipeline:
 
     """
 
-    def __init__(self, bundles: Sequence[Bundle], *, threads: int = 0) -> None:
+    def __init__(
+        self, bundles: Sequence[Bundle], *, threads: int = 0, sandbox: Sandbox | None = None
+    ) -> None:
         _check_names(bundles)
+        self._decode = decode_radiograph if sandbox is None else sandbox.decode
         self._bundles = tuple(bundles)
         self._detectors: list[Detector] = []
         self._classifiers: list[Classifier] = []
@@ -78,13 +83,15 @@ class Pipeline:
         data: bytes,
         *,
         name: str,
+        frame: int | None = None,
         conf: float | None = None,
         operating_point: str | None = None,
         max_detections: int = DEFAULT_MAX_FINDINGS,
     ) -> Analysis:
         """Decode one image and run every model on it.
 
-        ``name`` leads error messages. ``operating_point`` None means each bundle's default.
+        ``name`` leads error messages. ``frame`` counts from 1 and is needed where the image has
+        several. ``operating_point`` None means each bundle's default.
         ``conf`` replaces the thresholds of boxes for every class; verdicts on the whole image
         keep their operating point. ``max_detections`` is the largest number of findings of all
         detectors together, the best first.
@@ -105,7 +112,7 @@ class Pipeline:
             )
             for bundle in self._bundles
         }
-        radiograph = decode_radiograph(data, name=name)
+        radiograph = self._decode(data, name=name, frame=frame)
         decode_ms = _milliseconds_since(start)
         findings: list[FoundBox] = []
         for detector in self._detectors:
@@ -124,6 +131,7 @@ class Pipeline:
             classifications=tuple(classifications),
             thresholds=tuple(applied.values()),
             max_detections=max_detections,
+            frame=frame or 1,
             timings_ms=Timings(decode=decode_ms, models=took, total=_milliseconds_since(start)),
         )
         return Analysis(radiograph, report)
@@ -136,11 +144,14 @@ class Pipeline:
         classifications: tuple[ImageClassification, ...],
         thresholds: tuple[AppliedThresholds, ...],
         max_detections: int,
+        frame: int,
         timings_ms: Timings,
     ) -> Report:
         points = {applied.operating_point for applied in thresholds}
         digests = [bundle.digest for bundle in self._bundles]
         asked = [image.sha256, *digests, *(each.model_dump_json() for each in thresholds)]
+        if frame > 1:  # naming the first frame changes nothing
+            asked.append(f"frame {frame}")
         identity = hashlib.sha256("\n".join([*asked, str(max_detections)]).encode())
         return Report(
             id=identity.hexdigest()[:32],

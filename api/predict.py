@@ -16,9 +16,9 @@ from lucency.api.schemas import Report, error_answer
 from lucency.configs import atomic
 from lucency.configs.bundle import RESEARCH_USE
 from lucency.configs.display import DisplaySpec
-from lucency.configs.errors import ImageError
+from lucency.configs.errors import ImageError, ImageFault
 from lucency.datasets.display import display
-from lucency.datasets.radiographs import MAX_FILE_BYTES
+from lucency.datasets.radiographs import read_bytes
 from lucency.evaluation.pictures import BoxKind, DrawnBox, draw_boxes, encode_jpeg
 
 # Longer side of a picture: small images are enlarged so that labels can be read.
@@ -32,11 +32,12 @@ class Outcome:
     path: Path
     report: Report | None = None
     error: str = ""
+    fault: ImageFault | None = None
 
     def json_line(self) -> str:
         """The service's answer, the file's path before it."""
         if self.report is None:
-            answer = error_answer("unreadable_image", self.error).model_dump(mode="json")
+            answer = error_answer("unreadable_image", self.error, fault=self.fault)
         else:
             answer = self.report.model_dump(mode="json")
         return json.dumps({"file": str(self.path), **answer}, ensure_ascii=False) + "\n"
@@ -96,12 +97,12 @@ def _analyze_all(
     console = Console(stderr=True)
     for path in track(paths, description="Analysing", console=console, transient=True):
         try:
-            data = _read(path)
+            data = read_bytes(path)
             analysis = pipeline.analyze(
                 data, name=str(path), conf=conf, operating_point=operating_point
             )
         except ImageError as error:
-            outcomes.append(Outcome(path, error=str(error)))
+            outcomes.append(Outcome(path, error=str(error), fault=error.fault))
             continue
         outcomes.append(Outcome(path, report=analysis.report))
         if folder is not None:
@@ -122,15 +123,6 @@ def encode_jpeg_of(analysis: Analysis) -> bytes:
     ]
     longest = min(max(LEAST_PICTURE_PX, *image.shape), MOST_PICTURE_PX)
     return encode_jpeg(draw_boxes(image, boxes, longest_side=longest), quality=90)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ImageError(f"{path}: is larger than {MAX_FILE_BYTES // 1_000_000} MB")
-        return path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _free_name(folder: Path, stem: str) -> Path:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lucency.api.limits import Refusal
 from lucency.api.pipeline import DEFAULT_MAX_FINDINGS, Pipeline
 from lucency.api.schemas import ErrorAnswer, Health, ModelList, Report, error_answer, example_report
-from lucency.configs.errors import ConfigError, ImageError
+from lucency.configs.errors import ConfigError, ImageError, ImageFault
 from lucency.datasets.radiographs import image_kind
 from lucency.detection.detector import MAX_DETECTIONS
 
@@ -23,6 +23,8 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# NumberOfFrames is an integer string of DICOM: at most 2^31 - 1 (PS3.5 section 6.2).
+MAX_FRAME = 2**31 - 1
 router = APIRouter()
 
 
@@ -53,6 +55,13 @@ class AnalyzeQuery(BaseModel):
         "each model's own default if missing.",
         examples=["balanced"],
     )
+    frame: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_FRAME,
+        description="Frame of a DICOM file or page of a TIFF, from 1; "
+        "needed where there are several.",
+    )
     max_detections: int = Field(
         default=DEFAULT_MAX_FINDINGS,
         ge=1,
@@ -61,8 +70,10 @@ class AnalyzeQuery(BaseModel):
     )
 
 
-def _documented(description: str, code: str, message: str) -> dict[str, Any]:
-    example = error_answer(code, message).model_dump()
+def _documented(
+    description: str, code: str, message: str, fault: ImageFault | None = None
+) -> dict[str, Any]:
+    example = error_answer(code, message, fault=fault)
     content = {"application/json": {"example": example}}
     return {"model": ErrorAnswer, "description": description, "content": content}
 
@@ -75,11 +86,13 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         "The file is no image.",
         "not_an_image",
         "The file is not a PNG, JPEG, TIFF or DICOM image.",
+        ImageFault.UNKNOWN_FORMAT,
     ),
     422: _documented(
         "The image cannot be decoded, or a field or parameter is wrong.",
         "unreadable_image",
-        "image: is damaged and cannot be decoded as JPEG: …",
+        "image: is truncated: it ends before its picture does; export or copy it again",
+        ImageFault.TRUNCATED,
     ),
     503: NOT_READY,
 }
@@ -137,13 +150,14 @@ async def analyze(
             415,
             code="not_an_image",
             message="The file is not a PNG, JPEG, TIFF or DICOM image.",
+            fault=ImageFault.UNKNOWN_FORMAT,
         )
     # The name of the file may be that of a patient: it goes nowhere.
     task = partial(pipeline.analyze, data, name="image", **query.model_dump())
     try:
         analysis = await asyncio.get_running_loop().run_in_executor(service.threads, task)
     except ImageError as error:
-        raise Refusal(422, code="unreadable_image", message=str(error)) from None
+        raise Refusal(422, code="unreadable_image", message=str(error), fault=error.fault) from None
     except ConfigError as error:
         raise Refusal(422, code="unknown_operating_point", message=str(error)) from None
     return analysis.report

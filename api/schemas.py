@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from lucency.configs.bundle import RESEARCH_USE, Bundle
+from lucency.configs.errors import ImageFault
 
 EXAMPLE_MODEL = "fracture-yolo11n"
 
@@ -133,6 +134,10 @@ class ErrorBody(Wire):
 
     code: str
     message: str
+    fault: ImageFault | None = Field(
+        default=None,
+        description="only of an image that cannot be read: why, in one stable word",
+    )
 
 
 class ErrorAnswer(Wire):
@@ -148,9 +153,12 @@ def model_facts(bundle: Bundle) -> ModelFacts:
     return ModelFacts(digest=bundle.digest, **facts)
 
 
-def error_answer(code: str, message: str) -> ErrorAnswer:
-    """An error in the one form that all errors have."""
-    return ErrorAnswer(error=ErrorBody(code=code, message=" ".join(message.split())))
+def error_answer(
+    code: str, message: str, *, fault: ImageFault | None = None
+) -> Mapping[str, Mapping[str, str]]:
+    """An `ErrorAnswer` as JSON: the one form that all errors have."""
+    body = ErrorBody(code=code, message=" ".join(message.split()), fault=fault)
+    return ErrorAnswer(error=body).model_dump(mode="json", exclude_none=True)
 
 
 def example_report() -> Report:

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lucency.configs.errors import ConfigError
+from lucency.datasets.sandbox import DEFAULT_SECONDS
 
 PREFIX = "LUCENCY_"
 DEFAULT_PORT = 8000
@@ -24,8 +25,9 @@ class Settings(BaseSettings):
 
     ``bundles`` are folders or names of shipped bundles, separated by commas in the environment;
     none means all that are shipped. ``max_upload_bytes`` counts the whole request body.
-    ``analyses_at_once`` limits how many images are decoded and analysed at the same time,
-    ``threads`` how many threads one model uses (0: one for each core).
+    ``analyses_at_once`` limits how many images are decoded and analysed at the same time, and
+    is the number of decoding processes; ``decode_timeout_s`` limits how long one image may take
+    there. ``threads`` is how many threads one model uses (0: one for each core).
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
@@ -35,6 +37,7 @@ class Settings(BaseSettings):
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
     max_upload_bytes: int = Field(default=DEFAULT_MAX_UPLOAD_BYTES, ge=1024)
     analyses_at_once: int = Field(default_factory=_cores, ge=1, le=256)
+    decode_timeout_s: float = Field(default=DEFAULT_SECONDS, ge=0.1, le=600.0)
     threads: int = Field(default=0, ge=0, le=256)
 
     @field_validator("bundles", mode="before")

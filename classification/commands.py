@@ -88,14 +88,14 @@ def training_progress(name: str) -> Iterator[tuple["Console", Callable[["Progres
         TimeRemainingColumn(),
         transient=True,
     )
-    rendering = bar.add_task("rendering images", total=None, visible=False)
+    reading = bar.add_task("reading images", total=None, visible=False)
     training = bar.add_task(name, total=None)
 
     def on_progress(state: "Progress") -> None:
         if state.epoch == 0:
-            bar.update(rendering, completed=state.batch, total=state.batches, visible=True)
+            bar.update(reading, completed=state.batch, total=state.batches, visible=True)
             return
-        bar.update(rendering, visible=False)
+        bar.update(reading, visible=False)
         done = (state.epoch - 1) * state.batches + state.batch
         description = f"{name} epoch {state.epoch}/{state.epochs}"
         total = state.epochs * state.batches
@@ -119,8 +119,9 @@ def _measure(bundle: Path, dataset: Path, out: Path, *, split: str) -> "Classifi
     from lucency.classification.classifier import open_classifier
     from lucency.classification.evaluate import figures, predict_split, write_figures
     from lucency.classification.report import write_page
-    from lucency.classification.targets import check_split_leakage, labelled_split
+    from lucency.classification.targets import check_split_leakage
     from lucency.configs import atomic
+    from lucency.datasets.labelled import labelled_split
 
     classifier = open_classifier(bundle)
     manifest = classifier.manifest

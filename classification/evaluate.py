@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lucency.annotations.records import Dataset
 from lucency.classification.classifier import Classifier
-from lucency.classification.targets import LabelledSplit
+from lucency.datasets.labelled import LabelledSplit
 from lucency.datasets.radiographs import read_radiograph
 from lucency.evaluation.operating_points import choose_classification_points
 from lucency.evaluation.report import write_json

@@ -25,7 +25,6 @@ from lucency.classification.run_folder import (
     read_environment,
     read_run_config,
 )
-from lucency.classification.targets import labelled_split
 from lucency.classification.train import predict_logits
 from lucency.configs.bundle import (
     MODEL,
@@ -36,6 +35,7 @@ from lucency.configs.bundle import (
     write_bundle,
 )
 from lucency.configs.errors import BundleError, ConfigError
+from lucency.datasets.labelled import labelled_split
 
 # Single precision and another order of sums move probabilities by about 1e-6.
 MAX_PROBABILITY_DIFFERENCE = 1e-4
@@ -182,6 +182,7 @@ def _draft(
         training_data={
             "name": str(environment["dataset"]),
             "sha256": str(environment["dataset_csv_sha256"]),
+            "source": str(environment.get("source", "")),
             "weights": Path(config.weights).name,
         },
         libraries=library_versions(_LIBRARIES),

@@ -1,5 +1,6 @@
 """The model card that goes with a classifier's bundle."""
 
+import json
 from collections.abc import Mapping
 
 from lucency.classification.evaluate import ClassificationFigures
@@ -20,8 +21,10 @@ def model_card(
     ``images`` counts the images of each split.
     """
     data = manifest.training_data
+    source = f"\n{data['source']}" if data.get("source") else ""
     start = "random numbers" if config.weights == "none" else f"`{data['weights']}`"
     rows = "\n".join(_rows(found))
+    balanced = f" balanced by {config.balance_by}" if config.balance_by else ""
     intended = "" if manifest.intended_use == RESEARCH_USE else f"\n{manifest.intended_use}\n"
     return f"""# {manifest.name}
 
@@ -37,14 +40,14 @@ def model_card(
 ## Data
 
 Trained on `{data["name"]}` (`dataset.csv` {data["sha256"][:12]}…): {images["train"]} training,
-{images["val"]} validation and {images["test"]} test images. Started from {start}.
+{images["val"]} validation and {images["test"]} test images. Started from {start}.{source}
 
 ## Recipe
 
 {_phases(config)}; schedule {config.schedule}, batch {config.batch}, loss {config.loss}, label
-smoothing {config.label_smoothing:g}, {config.sampler} sampling, seed {config.seed}.
+smoothing {config.label_smoothing:g}, {config.sampler} sampling{balanced}, seed {config.seed}.
 Display: `{config.display.model_dump_json()}`. Augmentation:
-`{config.augment.model_dump_json()}`.
+`{json.dumps(config.augment)}`.
 
 ## Figures
 

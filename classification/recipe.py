@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from lucency.configs.bundle import RESEARCH_USE
 from lucency.configs.display import DisplaySpec
 from lucency.configs.schema import StrictModel
-from lucency.datasets.augment import AugmentSpec
+from lucency.datasets.augment import CLASSIFICATION, Transforms, check_crop_sizes
 
 
 class ClassificationConfig(StrictModel):
@@ -44,7 +44,8 @@ class ClassificationConfig(StrictModel):
     focal_gamma: float = Field(default=2.0, ge=0.0)
     label_smoothing: float = Field(default=0.05, ge=0.0, lt=1.0)
     sampler: Literal["weighted", "uniform"] = "weighted"
-    augment: AugmentSpec = AugmentSpec()
+    balance_by: str = ""
+    augment: Transforms = CLASSIFICATION
 
     workers: int = Field(default=0, ge=0)
     licence: str = "AGPL-3.0-or-later"
@@ -64,6 +65,17 @@ class ClassificationConfig(StrictModel):
                 "weights: none starts from random numbers, so nothing may stay frozen: "
                 "set head_epochs and frozen_stages to 0"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _only_weights_balance(self) -> "ClassificationConfig":
+        if self.balance_by and self.sampler != "weighted":
+            raise ValueError(f"balance_by: {self.balance_by} needs sampler: weighted")
+        return self
+
+    @model_validator(mode="after")
+    def _crops_keep_the_finding(self) -> "ClassificationConfig":
+        check_crop_sizes(self.augment, side=self.input_size)
         return self
 
     @property

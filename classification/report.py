@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from lucency.annotations.records import Dataset, ImageRecord
 from lucency.classification.classifier import Classifier
 from lucency.classification.evaluate import DEFAULT_POINT, ClassificationFigures
-from lucency.classification.targets import LabelledSplit
 from lucency.datasets.display import display
+from lucency.datasets.labelled import LabelledSplit
 from lucency.datasets.radiographs import read_radiograph
 from lucency.evaluation.pictures import BoxKind, DrawnBox, draw_boxes, encode_jpeg
 from lucency.evaluation.plots import roc_plot

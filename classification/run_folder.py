@@ -22,6 +22,7 @@ from lucency.classification.recipe import ClassificationConfig
 from lucency.configs import atomic
 from lucency.configs.errors import ConfigError
 from lucency.configs.schema import dump_yaml, read_config
+from lucency.datasets.importing import origin_of
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
@@ -84,6 +85,7 @@ def start_run(config: ClassificationConfig, *, dataset_dir: Path, run_dir: Path)
     environment = {
         "dataset": dataset_dir.resolve().name,
         "dataset_csv_sha256": data_digest(dataset_dir),
+        "source": origin_of(dataset_dir),
         "display_digest": config.display.digest(),
         "python": platform.python_version(),
         "libraries": library_versions(_LIBRARIES),

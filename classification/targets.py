@@ -1,94 +1,10 @@
-"""The labelled images of one split: what a classifier learns from and is judged by."""
+"""The check that a classifier's training and evaluation run first."""
 
-from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import replace
 
 from lucency.annotations.findings import Status
-from lucency.annotations.records import DATASET_CSV, Dataset, ImageRecord
-from lucency.configs.errors import DatasetError
+from lucency.annotations.records import Dataset
 from lucency.datasets.leakage import check_leakage
-
-
-@dataclass(frozen=True)
-class LabelledSplit:
-    """The images of a split for which at least one label is known.
-
-    ``targets`` (N, L) float32: 1, 0, or NaN where the label is not known.
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    records: tuple[ImageRecord, ...]
-    targets: NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def known(self, label: str) -> NDArray[np.bool_]:
-        """(N,) the images for which ``label`` is known."""
-        return np.asarray(~np.isnan(self.targets[:, self.labels.index(label)]))
-
-    def truth(self, label: str) -> NDArray[np.bool_]:
-        """(K,) the values of ``label`` where it is known."""
-        return np.asarray(self.targets[self.known(label), self.labels.index(label)] == 1)
-
-    def counts(self) -> str:
-        """One phrase that says how many images carry what: ``tb 12 yes, 30 no``."""
-        phrases = []
-        for label in self.labels:
-            truth = self.truth(label)
-            phrases.append(f"{label} {int(truth.sum())} yes, {int((~truth).sum())} no")
-        return "; ".join(phrases)
-
-
-def labelled_split(
-    dataset: Dataset, *, split: str, labels: tuple[str, ...], both_values: bool = True
-) -> LabelledSplit:
-    """Gather the images of ``split`` with what is known of ``labels``.
-
-    With ``both_values`` each label must be positive in one image and negative in another, since
-    neither learning nor an AUC is possible without.
-
-    Raises
-    ------
-    DatasetError
-        A label is not a column of ``dataset.csv``, the split has no labelled image, or a label
-        has one value only.
-
-    """
-    table = dataset.root / DATASET_CSV
-    for label in labels:
-        if not any(label in record.extra for record in dataset.records):
-            columns = sorted({name for record in dataset.records for name in record.extra})
-            raise DatasetError(
-                f"{table}: has no column '{label}'; its label columns are: "
-                f"{', '.join(columns) or 'none'}"
-            )
-    pairs = [(r, [r.label(name) for name in labels]) for r in dataset.in_split(split)]
-    pairs = [(record, values) for record, values in pairs if any(v is not None for v in values)]
-    if not pairs:
-        raise DatasetError(
-            f"{table}: split '{split}' has no image with a known {' or '.join(labels)}; "
-            "split the set with `lucency split`"
-        )
-    rows = [[np.nan if v is None else float(v) for v in values] for _, values in pairs]
-    targets = np.array(rows, dtype=np.float32).reshape(-1, len(labels))
-    found = LabelledSplit(split, labels, tuple(record for record, _ in pairs), targets)
-    if both_values:
-        _require_both_values(found, where=str(table))
-    return found
-
-
-def _require_both_values(split: LabelledSplit, *, where: str) -> None:
-    for label in split.labels:
-        truth = split.truth(label)
-        if len(truth) == 0 or truth.all() or not truth.any():
-            raise DatasetError(
-                f"{where}: split '{split.name}' has {int(truth.sum())} images with {label} and "
-                f"{int((~truth).sum())} without; it needs both: split the set again or add images"
-            )
 
 
 def check_split_leakage(dataset: Dataset, *, labels: tuple[str, ...]) -> None:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from lucency.annotations.records import read_dataset
-from lucency.classification.batches import Batches, render, split_batches, training_batches
+from lucency.classification.batches import Batches, split_batches, training_batches
 from lucency.classification.checkpoint import checkpoint_bytes, read_checkpoint, state_bytes
 from lucency.classification.losses import build_loss, masked_bce
 from lucency.classification.networks import StagedNetwork, build_network, freeze_stages
@@ -29,10 +29,11 @@ from lucency.classification.run_folder import (
     start_run,
     write_history,
 )
-from lucency.classification.targets import LabelledSplit, check_split_leakage, labelled_split
+from lucency.classification.targets import check_split_leakage
 from lucency.classification.weights import load_initial_weights
 from lucency.configs import atomic
 from lucency.configs.errors import ConfigError
+from lucency.datasets.labelled import LabelledSplit, labelled_split
 from lucency.evaluation.roc import classification_metrics
 
 
@@ -40,7 +41,7 @@ from lucency.evaluation.roc import classification_metrics
 class Progress:
     """Where a run stands: after ``batch`` of ``batches``; ``result`` once an epoch is over.
 
-    Epoch 0 is the rendering of the images, counted in ``batch``.
+    Epoch 0 is the reading of the images into the set's cache, counted in ``batch``.
     """
 
     epoch: int
@@ -85,7 +86,8 @@ def train(
     Raises
     ------
     DatasetError
-        The set is not split, a patient stands in two splits, or a label has one value only.
+        The set is not split, a patient stands in two splits, a label has one value only, or the
+        column of ``balance_by`` is missing.
     ImageError
         An image cannot be read.
     ConfigError
@@ -108,9 +110,9 @@ def train(
         checkpoint = read_checkpoint(run_dir / LAST) if resume else None
         if checkpoint is None:
             load_initial_weights(network, name=config.network, weights=config.weights)
-        rendered = render(dataset, config, progress=_rendering(config, progress))
-        train_batches = training_batches(dataset, train_split, config, rendered=rendered)
-        val_batches = split_batches(dataset, val_split, config, rendered=rendered)
+        reading = _reading(config, progress)
+        train_batches = training_batches(dataset, train_split, config, progress=reading)
+        val_batches = split_batches(dataset, val_split, config, progress=reading)
         run = _Run(config, run_dir, device, train_batches, val_batches, val_split, progress)
         state = run.begin(network, checkpoint)
         if not resume:
@@ -279,7 +281,7 @@ def predict_logits(
     return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
 
 
-def _rendering(
+def _reading(
     config: ClassificationConfig, progress: Callable[[Progress], None] | None
 ) -> Callable[[int, int], None] | None:
     if progress is None:

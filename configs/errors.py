@@ -28,6 +28,7 @@ class ImageFault(StrEnum):
     NO_PIXELS = "no-pixels"  # a side of 0, or an object without an image
     TOO_LARGE = "too-large"  # bytes or pixels beyond the limits
     SEVERAL_FRAMES = "several-frames"  # one of them must be named
+    NO_SUCH_FRAME = "no-such-frame"
     COLOUR = "colour"
     PALETTE = "palette"
     DEPTH = "unsupported-depth"  # bits or number format

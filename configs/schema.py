@@ -98,7 +98,8 @@ def dump_yaml(model: BaseModel) -> str:
 
 
 def _describe(problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
+    places = (f"[{p}]" if isinstance(p, int) else f".{p}" for p in problem["loc"])
+    key = "".join(places).removeprefix(".")
     if problem["type"] == "extra_forbidden":
         return f"unknown key '{key}'"
     if problem["type"] == "missing":

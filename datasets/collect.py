@@ -211,6 +211,11 @@ def _link_originals(images: Path, known: Map, folder: Path) -> Mapping[str, str]
         if path.name not in known:
             raise DatasetError(f"{path}: is not in the private map, so it has no original")
         original = known[path.name][0]
+        if original.frame is not None:
+            raise DatasetError(
+                f"{path.name}: its original {original.path} has several frames; collect without "
+                "--originals"
+            )
         try:
             data = original.path.read_bytes()
         except OSError as error:

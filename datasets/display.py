@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucency.configs.display import DisplaySpec
+from lucency.datasets.clahe import equalised
 from lucency.datasets.field import find_crop
+from lucency.datasets.levels import Grey, Levels, percentiles
 from lucency.datasets.radiographs import Greyscale, Lut, Radiograph, Window
-
-# Beyond this many levels (32-bit pixels) a table of all levels would be larger than the image.
-_MOST_LEVELS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -45,38 +44,36 @@ class Displayed:
         """
         pairs = points_xy.shape[-1] // 2
         offset = np.tile(self.shown[:2], pairs)
-        return (points_xy - offset) * np.tile(self.scale_xy, pairs)
+        return np.asarray((points_xy - offset) * np.tile(self.scale_xy, pairs))
 
     def to_stored(self, points_xy: NDArray[Any]) -> NDArray[Any]:
         """Points (…, 2), or boxes (…, 4) as two corners, from displayed into stored pixels."""
         pairs = points_xy.shape[-1] // 2
         offset = np.tile(self.shown[:2], pairs)
-        return points_xy / np.tile(self.scale_xy, pairs) + offset
+        return np.asarray(points_xy / np.tile(self.scale_xy, pairs) + offset)
 
 
 def display(radiograph: Radiograph, spec: DisplaySpec) -> Displayed:
     """Render a radiograph.
 
-    Modality LUT, then VOI LUT, window or percentiles, then MONOCHROME1 inversion, then the
-    reduction to ``spec.longest_side``. Every step but the last depends on the stored value
-    alone, so it is worked out once for each level and looked up for each pixel.
+    The crop; the Modality LUT; VOI LUT, window or percentiles, measured in what the crop shows;
+    MONOCHROME1 inversion; the reduction to ``spec.longest_side``; CLAHE. Up to the inversion
+    everything depends on the stored value alone, so it is worked out once for each level and
+    looked up for each pixel.
     """
     shown = find_crop(radiograph, spec.crop)
     x1, y1, x2, y2 = shown
-    levels, index = _levels(radiograph.pixels[y1:y2, x1:x2])
-    values = _modality_values(levels, radiograph.greyscale)
-    if spec.method == "percentile":
-        counts = np.bincount(index.ravel(), minlength=len(levels))
-        shades = _ramp(values, *_percentiles(values, counts, (spec.low, spec.high)))
-    else:
-        shades = _as_displayed(values, levels, index, radiograph)
-    if radiograph.greyscale.inverted:
-        shades = 1.0 - shades
-    table = np.rint(shades * 255.0).astype(np.uint8)
-    return Displayed(reduce_to(np.take(table, index), longest_side=spec.longest_side), shown)
+    levels = Levels.of(radiograph.pixels[y1:y2, x1:x2])
+    shades = _shades(levels, radiograph, spec)
+    if spec.clahe is None:
+        table = np.rint(shades * 255.0).astype(np.uint8)
+        return Displayed(reduce_to(levels.look_up(table), longest_side=spec.longest_side), shown)
+    deep = levels.look_up(np.rint(shades * 65535.0).astype(np.uint16))
+    reduced = reduce_to(deep, longest_side=spec.longest_side)
+    return Displayed(equalised(reduced, clip_limit=spec.clahe), shown)
 
 
-def reduce_to(image: NDArray[np.uint8], *, longest_side: int | None) -> NDArray[np.uint8]:
+def reduce_to(image: NDArray[Grey], *, longest_side: int | None) -> NDArray[Grey]:
     """Reduce (H, W) by area averaging so that no side is longer; smaller images pass as they are.
 
     Area averaging keeps thin dark lines as a faint grey; plain subsampling may skip them.
@@ -87,47 +84,65 @@ def reduce_to(image: NDArray[np.uint8], *, longest_side: int | None) -> NDArray[
     factor = longest_side / max(height, width)
     size_wh = (max(1, round(width * factor)), max(1, round(height * factor)))
     reduced = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
-    return np.asarray(reduced, dtype=np.uint8)
+    return np.asarray(reduced, dtype=image.dtype)
 
 
-def _levels(pixels: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """The levels (L,) that may occur, ascending, and for each pixel (H, W) the index of its level.
-
-    Levels without a pixel may be among them, the first and the last excepted.
-    """
-    low, high = int(pixels.min()), int(pixels.max())
-    if high - low >= _MOST_LEVELS:
-        levels, places = np.unique(pixels, return_inverse=True)
-        return levels.astype(np.int64), places.reshape(pixels.shape)
-    index: NDArray[Any] = pixels if low == 0 else pixels.astype(np.int32) - low
-    return np.arange(low, high + 1, dtype=np.int64), index
-
-
-def _modality_values(levels: NDArray[np.int64], greyscale: Greyscale) -> NDArray[np.float64]:
-    if greyscale.modality_lut is not None:
-        return _look_up(levels, greyscale.modality_lut).astype(np.float64)
-    return levels.astype(np.float64) * greyscale.slope + greyscale.intercept
-
-
-def _as_displayed(
-    values: NDArray[np.float64],
-    levels: NDArray[np.int64],
-    index: NDArray[Any],
-    radiograph: Radiograph,
-) -> NDArray[np.float64]:
-    """Shades in [0, 1] as the file asks for them, else over the whole range of the pixels."""
+def _shades(levels: Levels, radiograph: Radiograph, spec: DisplaySpec) -> NDArray[np.float64]:
+    """The shade (L,) of each level, from 0, black, to 1, white."""
     greyscale = radiograph.greyscale
-    if greyscale.voi_lut is not None:
-        shades = _look_up(np.rint(values).astype(np.int64), greyscale.voi_lut)
-        return shades / float((1 << greyscale.voi_lut.bits) - 1)
-    if greyscale.window is not None:
-        return _windowed(values, greyscale.window)
-    plain = greyscale.modality_lut is None and (greyscale.slope, greyscale.intercept) == (1, 0)
-    if plain and radiograph.bits == 8 and levels[0] >= 0:
-        return _ramp(values, 0.0, 255.0)
-    # Only levels that occur count: a Modality LUT need not be monotonic.
-    occurring = values[np.bincount(index.ravel(), minlength=len(levels)) > 0]
-    return _ramp(values, float(occurring.min()), float(occurring.max()))
+    values = _modality_values(levels.stored, greyscale)
+    views: tuple[Lut | Window, ...] = (*greyscale.voi_luts, *greyscale.windows)
+    stretched = False
+    if spec.method == "as_displayed" and views:
+        shades = _viewed(values, views[spec.view if spec.view < len(views) else 0])
+    elif spec.method == "as_displayed" and _is_plain_8_bit(radiograph):
+        shades = _ramp(values, 0.0, 255.0)
+    else:
+        stretched = True
+        low, high = (spec.low, spec.high) if spec.method == "percentile" else (0.0, 100.0)
+        # Of an inverted image the highest values are black, so the ranks change places.
+        ranks = (100.0 - high, 100.0 - low) if greyscale.inverted else (low, high)
+        counts = _without_padding(levels, radiograph.padding)
+        shades = _ramp(values, *percentiles(values, counts, ranks))
+    if greyscale.inverted:
+        shades = 1.0 - shades
+    if stretched:
+        shades[_is_padding(levels, radiograph.padding)] = 0.0
+    return shades
+
+
+def _without_padding(levels: Levels, padding: tuple[int, int] | None) -> NDArray[np.int64]:
+    """How many pixels (L,) of the picture have each level; all count where all are padding."""
+    counts = levels.counts()
+    picture = np.where(_is_padding(levels, padding), 0, counts)
+    return picture if picture.any() else counts
+
+
+def _is_padding(levels: Levels, padding: tuple[int, int] | None) -> NDArray[np.bool_]:
+    if padding is None:
+        return np.zeros(len(levels.stored), dtype=np.bool_)
+    return (levels.stored >= padding[0]) & (levels.stored <= padding[1])
+
+
+def _is_plain_8_bit(radiograph: Radiograph) -> bool:
+    """Whether the stored values are shades as they stand: unsigned, 8 bits, not rescaled."""
+    greyscale = radiograph.greyscale
+    rescaled = greyscale.modality_lut is not None or greyscale.slope != 1 or greyscale.intercept
+    return not rescaled and radiograph.bits == 8 and int(radiograph.pixels.min()) >= 0
+
+
+def _modality_values(stored: NDArray[np.int64], greyscale: Greyscale) -> NDArray[np.float64]:
+    if greyscale.modality_lut is not None:
+        return _look_up(stored, greyscale.modality_lut).astype(np.float64)
+    return stored.astype(np.float64) * greyscale.slope + greyscale.intercept
+
+
+def _viewed(values: NDArray[np.float64], view: Lut | Window) -> NDArray[np.float64]:
+    """Shades through a VOI LUT or a window."""
+    if isinstance(view, Window):
+        return _windowed(values, view)
+    shades = _look_up(np.rint(values).astype(np.int64), view)
+    return shades / float((1 << view.bits) - 1)
 
 
 def _look_up(inputs: NDArray[np.int64], lut: Lut) -> NDArray[np.uint16]:
@@ -152,28 +167,3 @@ def _ramp(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.fl
     if high <= low:
         return (values > low).astype(np.float64)
     return np.clip((values - low) / (high - low), 0.0, 1.0)
-
-
-def _percentiles(
-    values: NDArray[np.float64], counts: NDArray[np.int64], ranks: tuple[float, float]
-) -> tuple[float, float]:
-    """Percentiles of the pixels from their histogram, as `numpy.percentile` interpolates them.
-
-    ``values`` (L,) and ``counts`` (L,) of each level. Where both percentiles meet, because one
-    value fills nearly the whole image, the whole range takes their place.
-    """
-    order = np.argsort(values, kind="stable")
-    ordered, cumulative = values[order], np.cumsum(counts[order])
-    last = int(cumulative[-1]) - 1
-
-    def at(rank: float) -> float:
-        position = rank / 100.0 * last
-        below = int(position)
-        lower, upper = (
-            float(ordered[np.searchsorted(cumulative, min(place, last), side="right")])
-            for place in (below, below + 1)
-        )
-        return lower + (upper - lower) * (position - below)
-
-    low, high = at(ranks[0]), at(ranks[1])
-    return (low, high) if low < high else (at(0.0), at(100.0))

@@ -1,12 +1,13 @@
-"""The check that training and evaluation run first: no patient and no image in two splits."""
+"""The check that training and evaluation run first: the split is whole, and nothing leaks."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 
-from lucency.annotations.findings import Status
 from lucency.annotations.records import SPLITS, Dataset, ImageRecord
 from lucency.configs.errors import DatasetError, LeakageError
+from lucency.datasets.participants import participants
 from lucency.datasets.placement import JOURNAL
+from lucency.datasets.split_lock import check_lock
 
 _NAMED = 3
 
@@ -14,21 +15,23 @@ _NAMED = 3
 def check_leakage(dataset: Dataset) -> None:
     """Refuse a set that is not split, or in which test figures would be too good.
 
-    Images of unknown status are not used and not looked at.
+    Images of unknown status without an image-level label are not used and not looked at.
+    Near-duplicates are those that were found when the set was split; its lock keeps them.
 
     Raises
     ------
     DatasetError
-        An image has no split, or a split of the set was interrupted.
+        An image has no split, a split of the set was interrupted, or the set is no longer what
+        its lock says (see `split_lock.check_lock`).
     LeakageError
-        A patient stands in two splits, or identical images do.
+        A patient stands in two splits, or identical or nearly identical images do.
 
     """
     if (dataset.root / JOURNAL).exists():
         raise DatasetError(
             f"{dataset.root}: splitting was interrupted; run `lucency split {dataset.root}` again"
         )
-    used = [record for record in dataset.records if record.status is not Status.UNKNOWN]
+    used = participants(dataset)
     unsplit = sum(record.split not in SPLITS for record in used)
     if unsplit:
         raise DatasetError(
@@ -42,6 +45,7 @@ def check_leakage(dataset: Dataset) -> None:
     if digests:
         names = {record.sha256: record.image.name for record in reversed(used)}
         _refuse(dataset, [f"identical images of {names[key]} in {where}" for key, where in digests])
+    check_lock(dataset)
 
 
 def _in_two_splits(pairs: Iterable[tuple[str, ImageRecord]]) -> list[tuple[str, str]]:

@@ -17,8 +17,8 @@ _STD = {1: (0.226,), 3: (0.229, 0.224, 0.225)}
 def square_image(image: NDArray[np.uint8], *, size: int) -> NDArray[np.uint8]:
     """Resize a grey image (h, w) to (size, size) pixels.
 
-    Area averaging where either side shrinks, since plain sampling loses thin lines; linear
-    interpolation otherwise.
+    Area averaging along a side that shrinks, since plain sampling loses thin lines; linear
+    interpolation along one that grows.
 
     Raises
     ------
@@ -30,8 +30,12 @@ def square_image(image: NDArray[np.uint8], *, size: int) -> NDArray[np.uint8]:
         raise ValueError(f"the image must be uint8 (h, w), got {image.dtype} {image.shape}")
     if image.shape == (size, size):
         return image
-    shrinks = max(image.shape) > size
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    height, width = image.shape
+    if min(height, width) < size < max(height, width):
+        # OpenCV averages areas only where no side grows, so the sides are resized one by one.
+        shrunk_wh = (min(width, size), min(height, size))
+        image = np.asarray(cv2.resize(image, shrunk_wh, interpolation=cv2.INTER_AREA), np.uint8)
+    method = cv2.INTER_AREA if min(image.shape) >= size else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (size, size), interpolation=method), dtype=np.uint8)
 
 

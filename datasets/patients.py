@@ -3,15 +3,30 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from lucency.annotations.records import Dataset, ImageRecord
-from lucency.configs.errors import DatasetError
+from lucency.annotations.records import DATASET_CSV, Dataset, ImageRecord
+from lucency.configs.errors import ConfigError, DatasetError
+from lucency.datasets.parallel import in_order
 from lucency.datasets.radiographs import image_kind
 
+TABLE, PATTERN, DICOM, NOTHING = "table", "pattern", "dicom", "none"
+SOURCES = (TABLE, PATTERN, DATASET_CSV, DICOM, NOTHING)
+
+_IMAGE_HEADINGS = ("image", "filename", "imageid", "imagename", "imagepath", "imageindex", "file")
 _HEAD_BYTES = 132  # as far as DICOM's magic bytes reach
+
+
+@dataclass(frozen=True)
+class Identified:
+    """A set with its patients, and how many images each of `SOURCES` told the patient of."""
+
+    dataset: Dataset
+    sources: Mapping[str, int]
 
 
 def identify_patients(
@@ -19,30 +34,47 @@ def identify_patients(
     *,
     pattern: re.Pattern[str] | None = None,
     patients: Mapping[str, str] | None = None,
-) -> Dataset:
+) -> Identified:
     """Fill in ``patient_id`` from what is known, the first that answers.
 
-    ``patients`` (image file name → patient); ``pattern`` found in the file name (its first group,
-    or all that it matches); the ``patient_id`` in the table; the Patient ID of a DICOM file.
-    It stays empty where none answers: such an image is a patient of its own.
+    ``patients`` (image file name → patient); ``pattern`` found in the file name (its first group
+    that matches something, or all of it); the ``patient_id`` in the table; the Patient ID of a
+    DICOM file. It stays empty where none answers: such an image is a patient of its own.
 
     Raises
     ------
+    ConfigError
+        The pattern finds nothing in any file name.
     DatasetError
-        An image is missing.
+        An image is missing, or none is in ``patients``.
     ImageError
         A DICOM file is damaged.
 
     """
+    found = list(in_order(partial(_told, dataset, pattern, patients or {}), dataset.records))
+    sources = Counter(source for source, _ in found)
+    if patients and dataset.records and not sources[TABLE]:
+        raise DatasetError(
+            f"{dataset.root}: none of the {len(patients)} images whose patients are listed is in "
+            f"this set, the first is '{next(iter(patients))}'"
+        )
+    if pattern is not None and dataset.records and not sources[PATTERN] and not sources[TABLE]:
+        raise ConfigError(
+            f"--patient-pattern: '{pattern.pattern}' finds no patient in any file name, such as "
+            f"'{dataset.records[0].image.name}'"
+        )
     records = tuple(
-        replace(record, patient_id=_patient_id(dataset, record, pattern, patients or {}))
-        for record in dataset.records
+        replace(record, patient_id=patient)
+        for record, (_, patient) in zip(dataset.records, found, strict=True)
     )
-    return replace(dataset, records=records)
+    return Identified(replace(dataset, records=records), {name: sources[name] for name in SOURCES})
 
 
-def read_patients(path: Path) -> dict[str, str]:
-    """Read a CSV file with image names in its first column and a column ``patient_id``.
+def read_patients(path: Path, *, column: str = "patient_id") -> dict[str, str]:
+    """Read a CSV file with image names and their patients.
+
+    The images are in the column headed ``image``, ``filename`` or the like, or else in the first;
+    the patients in ``column``. Capitals, spaces and underscores in headings do not matter.
 
     Raises
     ------
@@ -51,23 +83,29 @@ def read_patients(path: Path) -> dict[str, str]:
 
     """
     header, *rows = read_rows(path) or [[]]
-    names = [re.sub(r"[\W_]", "", name).lower() for name in header]
-    column = next((names.index(name) for name in ("patientid", "patient") if name in names), 0)
-    if column == 0:
+    names = [_plain(name) for name in header]
+    wanted = [_plain(column), *(["patient"] if column == "patient_id" else [])]
+    place = next((names.index(name) for name in wanted if name in names), -1)
+    image = next((names.index(name) for name in _IMAGE_HEADINGS if name in names), 0)
+    if place in (-1, image):
         raise DatasetError(
-            f"{path}: must have image names in its first column and a column 'patient_id', "
-            f"found {', '.join(header) or 'nothing'}"
+            f"{path}: must have a column of image names and a column '{column}', found "
+            f"{', '.join(header) or 'nothing'}; name the column with --patient-column"
         )
     patients: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
-        patient = row[column].strip() if len(row) > column else ""
-        known = patients.setdefault(file_name(row[0]), patient)
+        name, patient = (row[at].strip() if len(row) > at else "" for at in (image, place))
+        known = patients.setdefault(file_name(name), patient)
         if known != patient:
             raise DatasetError(
-                f"{path}: line {number}: {row[0]} is of patient '{patient}' here and of "
+                f"{path}: line {number}: {name} is of patient '{patient}' here and of "
                 f"'{known}' above"
             )
-    return {name: patient for name, patient in patients.items() if patient}
+    return {name: patient for name, patient in patients.items() if name and patient}
+
+
+def _plain(heading: str) -> str:
+    return re.sub(r"[\W_]", "", heading).lower()
 
 
 def read_rows(path: Path) -> list[list[str]]:
@@ -90,7 +128,7 @@ def read_rows(path: Path) -> list[list[str]]:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
         raise DatasetError(f"{path}: is not CSV: {error}") from None
-    return [row for row in rows if row and row[0].strip()]
+    return [row for row in rows if "".join(row).strip()]
 
 
 def file_name(entry: str) -> str:
@@ -98,19 +136,26 @@ def file_name(entry: str) -> str:
     return PurePosixPath(entry.strip().replace("\\", "/")).name
 
 
-def _patient_id(
+def _told(
     dataset: Dataset,
-    record: ImageRecord,
     pattern: re.Pattern[str] | None,
     patients: Mapping[str, str],
-) -> str:
-    listed = patients.get(record.image.name) or patients.get(record.image.stem)
+    record: ImageRecord,
+) -> tuple[str, str]:
+    """What told the patient of an image, and the patient."""
+    name = record.image.name
+    listed = patients.get(name) or patients.get(record.image.stem)
     if listed:
-        return listed
-    match = pattern.search(record.image.name) if pattern is not None else None
-    if match is not None:
-        return (match.group(1) if match.re.groups else match.group()) or ""
-    return record.patient_id or _dicom_patient_id(dataset.image_path(record))
+        return TABLE, listed
+    match = pattern.search(name) if pattern is not None else None
+    groups = (match.groups() if match.re.groups else (match.group(),)) if match else ()
+    found = next((group for group in groups if group), "")
+    if found:
+        return PATTERN, found
+    if record.patient_id:
+        return DATASET_CSV, record.patient_id
+    own = _dicom_patient_id(dataset.image_path(record))
+    return (DICOM, own) if own else (NOTHING, "")
 
 
 def _dicom_patient_id(path: Path) -> str:

@@ -1,7 +1,7 @@
 """Moving a set's files to where a new split wants them, so that a crash loses nothing.
 
-First a journal says what is to happen; then every file is linked to its new place; then the
-tables are written; then the old places are emptied; then the journal goes. Each step can be done
+First a journal says what is to happen; then every file is linked to its new place; then tables
+and lock are written; then the old places are emptied; then the journal goes. Each step can be done
 again, so an interrupted split is finished by doing all of them again from the journal.
 """
 
@@ -25,15 +25,18 @@ from lucency.annotations.records import (
 )
 from lucency.configs import atomic
 from lucency.configs.errors import DatasetError
+from lucency.datasets.split import SplitPlan
+from lucency.datasets.split_lock import LOCK, Origin, lock_text
 
 JOURNAL = ".split-journal.json"
+_WRITTEN = frozenset({DATA_YAML, DATASET_CSV, LOCK})
 
 
-def apply_split(dataset: Dataset) -> Dataset:
-    """Move images and labels into the folders of their splits and rewrite the tables.
+def apply_split(plan: SplitPlan, *, origin: Origin | None = None) -> Dataset:
+    """Move images and labels into the folders of their splits, rewrite the tables, lock the split.
 
-    ``dataset`` is what `split.split_dataset` gives: new splits, files still in their old places.
-    Returns the set as it lies on disk afterwards.
+    ``plan`` is what `split.split_dataset` or `split.keep_splits` gives; ``origin`` what the lock
+    is to tell of patients and near-duplicates. Returns the set as it lies on disk afterwards.
 
     Raises
     ------
@@ -42,15 +45,19 @@ def apply_split(dataset: Dataset) -> Dataset:
         (see `finish_interrupted_split`).
 
     """
+    dataset = plan.dataset
     if (dataset.root / JOURNAL).exists():
         raise DatasetError(f"{dataset.root}: an earlier split was interrupted; finish it first")
-    placed = replace(dataset, records=_placed(dataset))
-    moves = _moves(dataset, placed)
-    journal = {
-        "moves": moves,
-        DATA_YAML: data_yaml(placed.label_map, {record.split for record in placed.records}),
+    placed = replace(dataset, records=_placed(dataset)) if plan.moves else dataset
+    texts = {
         DATASET_CSV: dataset_csv(placed.records),
+        LOCK: lock_text(plan, placed.records, origin),
     }
+    if plan.moves:
+        # Of a split with images of unknown status alone there is no folder.
+        splits = {record.split for record in placed.records if record.status is not Status.UNKNOWN}
+        texts[DATA_YAML] = data_yaml(placed.label_map, splits)
+    journal = {"moves": _moves(dataset, placed), "texts": texts}
     atomic.write_text(dataset.root / JOURNAL, json.dumps(journal))
     _carry_out(dataset.root, journal)
     return placed
@@ -71,7 +78,7 @@ def finish_interrupted_split(root: Path) -> bool:
     try:
         journal = json.loads(path.read_bytes())
         _carry_out(root, journal)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{path}: the interrupted split cannot be finished: {error}") from None
     return True
 
@@ -124,11 +131,13 @@ def _carry_out(root: Path, journal: Mapping[str, Any]) -> None:
     for path in (PurePosixPath(path) for move in journal["moves"] for path in move):
         if path.is_absolute() or ".." in path.parts:
             raise ValueError(f"'{path}' is outside the set")
+    if not _WRITTEN.issuperset(journal["texts"]):
+        raise ValueError(f"'{min(journal['texts'].keys() - _WRITTEN)}' is none of the tables")
     moves = [(root / old, root / new) for old, new in journal["moves"]]
     for old, new in moves:
         _link(old, new)
-    atomic.write_text(root / DATA_YAML, journal[DATA_YAML])
-    atomic.write_text(root / DATASET_CSV, journal[DATASET_CSV])
+    for name, text in journal["texts"].items():
+        atomic.write_text(root / name, text)
     for old, _ in moves:
         old.unlink(missing_ok=True)
     _remove_empty({old.parent for old, _ in moves}, root)

@@ -1,8 +1,9 @@
 """Radiographs made ready for labelling: 8-bit PNGs without names, and a private map back.
 
-labelme opens neither DICOM nor 16-bit PNG. Every image goes through the display function at full
-resolution, so a box marked in the PNG is a box in the original. ``OUT`` holds what annotators
-get; ``OUT-private`` says which image is whose and stays with the owner of the data::
+labelme opens neither DICOM nor 16-bit PNG. Every image, and every frame of a file with several,
+goes through the display function at full resolution, so a box marked in the PNG is a box in the
+original. ``OUT`` holds what annotators get; ``OUT-private`` says which image is whose and stays
+with the owner of the data::
 
     OUT/img-0001.png  OUT/img-0001.json  …  OUT/labels.txt  OUT/order.csv
     OUT-private/map.csv
@@ -12,25 +13,32 @@ import csv
 import hashlib
 import io
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from lucency.annotations.prelabels import Prelabels, new_document
 from lucency.configs import atomic
 from lucency.configs.display import DisplaySpec
-from lucency.configs.errors import ConfigError, ImageError
+from lucency.configs.errors import ConfigError, ImageError, ImageFault
 from lucency.datasets.dicom import Identity, read_identity
 from lucency.datasets.display import display
 from lucency.datasets.originals import MAP_CSV, Original, list_files, private_folder, write_map
-from lucency.datasets.radiographs import MAX_FILE_BYTES, Radiograph, decode_radiograph
+from lucency.datasets.parallel import in_order
+from lucency.datasets.radiographs import (
+    Radiograph,
+    decode_radiograph,
+    frame_count,
+    image_kind,
+    read_bytes,
+)
 
 LABELS_TXT = "labels.txt"
 ORDER_CSV = "order.csv"
@@ -42,7 +50,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """One PNG and the files it stands for, several if they show the same picture."""
+    """One PNG and the frames it stands for, several if they show the same picture."""
 
     name: str
     size_wh: tuple[int, int]
@@ -54,8 +62,8 @@ class PreparedImage:
 class Prepared:
     """What was made, the best image to begin with first, and what was not.
 
-    ``unreadable`` are sentences, one a file; ``passed_over`` counts files of the folders that
-    are no images.
+    ``unreadable`` are sentences, one a file or frame; ``passed_over`` counts files of the folders
+    that are no images.
     """
 
     out: Path
@@ -97,12 +105,14 @@ def prepare(
     _refuse_existing(out)
     files, passed_over = list_files(sources)
     if not files:
-        raise ImageError(f"{', '.join(map(str, sources))}: there are no images in it")
+        raise ImageError(
+            f"{', '.join(map(str, sources))}: there are no images in it", ImageFault.NO_PIXELS
+        )
     with atomic.new_folder(out) as folder, atomic.new_folder(private_folder(out)) as private:
-        make = partial(_render, folder=folder, spec=spec, prelabel=prelabel)
+        make = partial(_render_file, folder=folder, spec=spec, prelabel=prelabel)
         rendered, unreadable = _render_all(files, make, workers=workers, progress=progress)
         if not rendered or (unreadable and not allow_unreadable):
-            raise ImageError(_refusal(unreadable, total=len(files)))
+            raise _refusal(unreadable, total=len(rendered) + len(unreadable))
         images = _named(rendered, folder, keep_names=keep_names)
         for image in images:
             document = new_document(image.name, image.size_wh, image.prelabels)
@@ -116,7 +126,7 @@ def prepare(
         write_map(private / MAP_CSV, ((i.name, each) for i in images for each in i.originals))
     private_folder(out).chmod(0o700)
     private_map = private_folder(out) / MAP_CSV
-    return Prepared(out, private_map, images, tuple(unreadable), passed_over)
+    return Prepared(out, private_map, images, tuple(map(str, unreadable)), passed_over)
 
 
 def _refuse_existing(out: Path) -> None:
@@ -133,7 +143,7 @@ def _refuse_existing(out: Path) -> None:
 
 @dataclass(frozen=True)
 class _Rendered:
-    """One file, rendered; ``digest`` is that of the picture, and names the PNG for the time."""
+    """One frame, rendered; ``digest`` is that of the picture, and names the PNG for the time."""
 
     digest: str
     size_wh: tuple[int, int]
@@ -141,61 +151,68 @@ class _Rendered:
     prelabels: Prelabels | None
 
 
-def _render(
+def _render_file(
     path: Path, *, folder: Path, spec: DisplaySpec, prelabel: Prelabeller | None
-) -> _Rendered | ImageError:
-    """Write the PNG of one file below ``folder``; an unreadable image is returned."""
+) -> list[_Rendered | ImageError]:
+    """Write the PNG of each frame of one file below ``folder``; unreadable ones are returned."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            return ImageError(f"{path}: is larger than {MAX_FILE_BYTES // 1_000_000} MB")
-        data = path.read_bytes()
-        radiograph = decode_radiograph(data, name=str(path))
-        dicom = radiograph.kind == "dicom"
+        data = read_bytes(path)
+        frames = frame_count(data, name=str(path))
+        dicom = image_kind(data) == "dicom"
         identity = read_identity(data, name=str(path)) if dicom else Identity()
-    except OSError as error:
-        return ImageError(f"{path}: cannot be read: {error.strerror}")
     except ImageError as error:
-        return error
-    image = display(radiograph, spec).image
+        return [error]
+    original = Original(path.resolve(), hashlib.sha256(data).hexdigest(), identity)
+    results: list[_Rendered | ImageError] = []
+    for number in range(1, frames + 1):
+        name = str(path) if frames == 1 else f"{path}, frame {number}"
+        try:
+            radiograph = decode_radiograph(data, name=name, frame=number)
+        except ImageError as error:
+            results.append(error)
+            continue
+        image = display(radiograph, spec).image
+        digest = _write_png(image, folder)
+        shown = original if frames == 1 else replace(original, frame=number)
+        proposed = prelabel(radiograph) if prelabel else None
+        results.append(_Rendered(digest, radiograph.size_wh, shown, proposed))
+    return results
+
+
+def _write_png(image: NDArray[np.uint8], folder: Path) -> str:
+    """Write a PNG named by the digest of its pixels, which is returned."""
     digest = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
     written, png = cv2.imencode(".png", image)
     if not written:
-        return ImageError(f"{path}: cannot be encoded as PNG")
+        raise RuntimeError("OpenCV cannot encode a PNG")
     (folder / digest).write_bytes(png.tobytes())
-    original = Original(path.resolve(), hashlib.sha256(data).hexdigest(), identity)
-    proposed = prelabel(radiograph) if prelabel else None
-    return _Rendered(digest, radiograph.size_wh, original, proposed)
+    return digest
 
 
 def _render_all(
     files: Sequence[Path],
-    make: Callable[[Path], _Rendered | ImageError],
+    make: Callable[[Path], list[_Rendered | ImageError]],
     *,
     workers: int | None,
     progress: Progress | None,
-) -> tuple[list[_Rendered], list[str]]:
+) -> tuple[list[_Rendered], list[ImageError]]:
     rendered: list[_Rendered] = []
-    unreadable: list[str] = []
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        try:
-            for done, result in enumerate(pool.map(make, files), start=1):
-                if isinstance(result, ImageError):
-                    unreadable.append(str(result))
-                else:
-                    rendered.append(result)
-                if progress is not None:
-                    progress(done, len(files))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    unreadable: list[ImageError] = []
+    for done, results in enumerate(in_order(make, files, workers=workers), start=1):
+        rendered += [each for each in results if isinstance(each, _Rendered)]
+        unreadable += [each for each in results if isinstance(each, ImageError)]
+        if progress is not None:
+            progress(done, len(files))
     return rendered, unreadable
 
 
-def _refusal(unreadable: Sequence[str], *, total: int) -> str:
+def _refusal(unreadable: Sequence[ImageError], *, total: int) -> ImageError:
+    named = "; ".join(map(str, unreadable[:_NAMED]))
     more = f"; and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
-    return (
+    return ImageError(
         f"unreadable-image: {len(unreadable)} of {total} images cannot be prepared: "
-        f"{'; '.join(unreadable[:_NAMED])}{more}; mend them, or leave them out with "
-        "--allow unreadable-image"
+        f"{named}{more}; mend them, or leave them out with --allow unreadable-image",
+        unreadable[0].fault,
     )
 
 
@@ -213,7 +230,8 @@ def _named(
         first = group[0]
         stem = f"img-{number:0{width}}"
         if keep_names:
-            stem = f"{number:0{width}}-{_plain(first.original.path.stem)}"
+            frame = f"-frame-{first.original.frame}" if first.original.frame else ""
+            stem = f"{number:0{width}}-{_plain(first.original.path.stem)}{frame}"
         (folder / first.digest).rename(folder / f"{stem}.png")
         originals = tuple(entry.original for entry in group)
         images.append(PreparedImage(f"{stem}.png", first.size_wh, originals, first.prelabels))
@@ -230,11 +248,14 @@ def _plain(stem: str) -> str:
 
 
 def shared_uids(images: Iterable[PreparedImage]) -> Collection[str]:
-    """SOPInstanceUIDs that different pictures carry, which must not happen in DICOM."""
+    """SOPInstanceUIDs that different pictures carry, which must not happen but with frames."""
     carried = Counter(
-        uid for i in images for uid in {o.identity.sop_instance_uid for o in i.originals} if uid
+        each
+        for image in images
+        for each in {(o.identity.sop_instance_uid, o.frame) for o in image.originals}
+        if each[0]
     )
-    return [uid for uid, count in carried.items() if count > 1]
+    return list(dict.fromkeys(uid for (uid, _), count in carried.items() if count > 1))
 
 
 def _order_csv(images: Iterable[PreparedImage]) -> str:

@@ -4,117 +4,134 @@ There is no random generator: the order in which groups are placed comes from a 
 and of what identifies them, so neither file order nor file names decide.
 """
 
-import hashlib
 import math
-import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 
-from lucency.annotations.findings import Status
 from lucency.annotations.records import SPLITS, UNSPLIT, Dataset, ImageRecord
 from lucency.configs.errors import ConfigError, DatasetError, LeakageError
-from lucency.datasets.patients import file_name, read_rows
-from lucency.datasets.stratify import IMAGES, stratify
+from lucency.datasets.assignments import (
+    Overruled,
+    evaluated_side,
+    listed_splits,
+    overruled,
+)
+from lucency.datasets.grouping import Group, group_images, stratified_columns
+from lucency.datasets.participants import FOLD, participants
+from lucency.datasets.stratify import stratify
 
 RATIOS = (0.70, 0.15, 0.15)
-_HEADINGS = frozenset(
-    {"image", "images", "imageid", "imagename", "imagepath", "imageindex", "id", "name", "path"}
-    | {"file", "filename", "filepath", "filestem"}
-)
 
 
 @dataclass(frozen=True)
-class _Group:
-    """Images that must stay together: of one patient, or identical to one of theirs.
+class SplitPlan:
+    """A set with its new splits, files still in their old places, and how it came to them.
 
-    ``strata`` counts its images by what is balanced: ``class fracture``, ``negative``,
-    ``label tb``, and all of them. ``split`` is set where the caller fixed it.
+    ``groups`` maps every image that takes part to its group's id. ``moves`` is False where the
+    splits are those that the set had, and files stay where they are.
     """
 
-    order: str
-    records: tuple[ImageRecord, ...]
-    strata: Mapping[str, int]
-    split: str
+    dataset: Dataset
+    groups: Mapping[PurePosixPath, str]
+    seed: int | None = None
+    ratios: tuple[float, ...] | None = None
+    folds: int | None = None
+    stratified: tuple[str, ...] = ()
+    overruled: tuple[Overruled, ...] = ()
+    moves: bool = True
+
+
+@dataclass
+class _Placing:
+    """Where groups go; filled step by step. ``fold`` is set where there are folds."""
+
+    split: dict[str, str] = field(default_factory=dict)
+    fold: dict[str, str] = field(default_factory=dict)
+    overruled: list[Overruled] = field(default_factory=list)
 
 
 def split_dataset(
     dataset: Dataset,
     *,
-    ratios: tuple[float, float, float] = RATIOS,
+    ratios: Sequence[float] = RATIOS,
+    folds: int | None = None,
+    fold: int = 0,
     seed: int = 0,
     assigned: Mapping[str, str] | None = None,
-) -> Dataset:
-    """Give every image a split; nothing on disk changes (see `placement.apply_split`).
+    honour_official: bool = True,
+    columns: Sequence[str] = (),
+    alike: Iterable[Sequence[ImageRecord]] = (),
+) -> SplitPlan:
+    """Give every image that takes part a split; `placement.apply_split` carries it out.
 
-    Images of one patient, and images with the same SHA-256, stay together. ``assigned`` (image
-    file name → split) is honoured, and all images of such a patient follow; the others are
-    distributed by ``ratios`` (train, val, test). Images of unknown status stay outside, since
-    a trainer would take them for negatives.
+    Images of one patient, with the same SHA-256, or in one group of ``alike`` (see
+    `near_duplicates`) stay together. Images listed in ``assigned`` (file name → split) or in the
+    column ``official_split`` keep their split, the rest of their group follows, and the others
+    are distributed by ``ratios`` (train, val, test). A train part whose lists name no val part is
+    itself divided by the ratios of train and val. With ``folds``, all but what is listed for test
+    is divided into so many parts, of which number ``fold`` becomes val. Balanced are classes,
+    negatives, image-level labels, and ``columns``.
 
     Raises
     ------
     ConfigError
-        The ratios are not three numbers of at least 0 with a sum above 0.
+        The ratios are not three numbers of at least 0 with a sum above 0; there is no such fold
+        or column; images are assigned to val although a fold is to be val.
     DatasetError
-        A name in ``assigned`` fits several images, or none of the names fits any.
-    LeakageError
-        ``assigned`` puts one patient, or identical images, into two splits.
+        A name in ``assigned`` fits several images, none of the names fits any, or the official
+        column holds another word; there are fewer groups than folds.
 
     """
     shares = _shares(ratios)
-    fixed = _fixed_splits(dataset, assigned or {})
-    known = [record for record in dataset.records if record.status is not Status.UNKNOWN]
-    groups = _groups(dataset, known, fixed, seed=seed)
-    splits = {id(group): group.split for group in groups if group.split}
-    free = [group for group in groups if not group.split]
-    placed = stratify([group.strata for group in free], shares)
-    splits |= {id(group): split for group, split in zip(free, placed, strict=True)}
-    _fill_empty_splits(groups, splits, shares)
-    of_image = {record.image: splits[id(group)] for group in groups for record in group.records}
-    records = tuple(
-        replace(record, split=of_image.get(record.image, UNSPLIT)) for record in dataset.records
+    if folds is not None:
+        _check_folds(folds, fold, assigned or {})
+    used = participants(dataset)
+    stratified = stratified_columns(used, columns)
+    groups = group_images(dataset, used, alike=alike, columns=stratified, seed=seed)
+    listed = listed_splits(dataset, assigned or {}, honour_official=honour_official)
+    if folds is None:
+        placing = _by_ratios(groups, listed, shares)
+    else:
+        placing = _by_folds(groups, listed, folds=folds, fold=fold, where=str(dataset.root))
+    return SplitPlan(
+        dataset=_with_splits(dataset, groups, placing),
+        groups={record.image: g.group_id for g in groups for record in g.records},
+        seed=seed,
+        ratios=None if folds else tuple(shares.get(split, 0.0) for split in SPLITS),
+        folds=folds,
+        stratified=stratified,
+        overruled=tuple(sorted(placing.overruled, key=lambda o: str(o.image))),
     )
-    return replace(dataset, records=records)
 
 
-def read_assignments(lists: Iterable[tuple[str, Path]]) -> dict[str, str]:
-    """Read lists of images, as data sets publish their official splits.
-
-    ``lists`` are pairs of split and file; the first column of each file, CSV or plain text,
-    names images, below a heading such as ``image_id`` or without one.
+def keep_splits(dataset: Dataset, *, alike: Iterable[Sequence[ImageRecord]] = ()) -> SplitPlan:
+    """Take the splits that a set already has, so that `placement.apply_split` locks them.
 
     Raises
     ------
-    ConfigError
-        A split is not train, val or test.
     DatasetError
-        A file cannot be read.
+        An image that takes part is in no split.
     LeakageError
-        One image stands in the lists of two splits.
+        One patient, picture or exposure stands in two splits.
 
     """
-    assigned: dict[str, str] = {}
-    for split, path in lists:
-        if split not in SPLITS:
-            raise ConfigError(f"{split}={path}: must be one of {', '.join(SPLITS)}, got '{split}'")
-        for number, row in enumerate(read_rows(path)):
-            name = file_name(row[0])
-            if number == 0 and re.sub(r"[\W_]", "", name).lower() in _HEADINGS:
-                continue
-            if assigned.setdefault(name, split) != split:
-                raise LeakageError(
-                    f"{path}: {name} stands in the list of {assigned[name]} as well as of {split}"
-                )
-    return assigned
-
-
-def unmatched(dataset: Dataset, assigned: Mapping[str, str]) -> tuple[str, ...]:
-    """The names in ``assigned`` that fit no image of the set, in their order."""
-    names = {record.image.name for record in dataset.records}
-    names |= {record.image.stem for record in dataset.records}
-    return tuple(name for name in assigned if name not in names)
+    used = participants(dataset)
+    unsplit = next((record for record in used if record.split not in SPLITS), None)
+    if unsplit is not None:
+        raise DatasetError(
+            f"{dataset.root}: {unsplit.image} is in no split, so the splits cannot be kept as they "
+            "are; leave out --as-is"
+        )
+    groups = group_images(dataset, used, alike=alike, seed=0)
+    for group in groups:
+        _refuse_torn(dataset, group.records)
+    return SplitPlan(
+        dataset=dataset,
+        groups={record.image: g.group_id for g in groups for record in g.records},
+        moves=False,
+    )
 
 
 def _shares(ratios: Sequence[float]) -> dict[str, float]:
@@ -129,110 +146,114 @@ def _shares(ratios: Sequence[float]) -> dict[str, float]:
     return {split: n / total for split, n in zip(SPLITS, numbers, strict=True) if n > 0}
 
 
-def _fixed_splits(dataset: Dataset, assigned: Mapping[str, str]) -> dict[PurePosixPath, str]:
-    """The images that ``assigned`` names, by file name or, failing that, without its suffix."""
-    by_name: dict[str, list[PurePosixPath]] = defaultdict(list)
-    by_stem: dict[str, list[PurePosixPath]] = defaultdict(list)
-    for record in dataset.records:
-        by_name[record.image.name].append(record.image)
-        by_stem[record.image.stem].append(record.image)
-    fixed: dict[PurePosixPath, str] = {}
-    for name, split in assigned.items():
-        if split not in SPLITS:
-            raise ConfigError(f"{name}: split must be one of {', '.join(SPLITS)}, got '{split}'")
-        found = by_name.get(name) or by_stem.get(name, [])
-        if len(found) > 1:
-            raise DatasetError(
-                f"{dataset.root}: '{name}' fits {found[0]} and {found[1]}; rename one of them"
-            )
-        fixed.update(dict.fromkeys(found, split))
-    if assigned and not fixed:
-        raise DatasetError(
-            f"{dataset.root}: none of the {len(assigned)} assigned names is an image of this set, "
-            f"the first is '{next(iter(assigned))}'"
+def _check_folds(folds: int, fold: int, assigned: Mapping[str, str]) -> None:
+    if folds < 2:
+        raise ConfigError(f"folds: must be at least 2, got {folds}")
+    if not 0 <= fold < folds:
+        raise ConfigError(f"fold: must be from 0 to {folds - 1}, got {fold}")
+    if "val" in assigned.values():
+        raise ConfigError(
+            "folds: images are assigned to val, but val is a fold; assign images to test alone, "
+            "or split by ratios"
         )
-    return fixed
 
 
-def _groups(
-    dataset: Dataset,
-    records: Sequence[ImageRecord],
-    fixed: Mapping[PurePosixPath, str],
+def _by_ratios(
+    groups: Sequence[Group], listed: Mapping[PurePosixPath, str], shares: Mapping[str, float]
+) -> _Placing:
+    placing = _Placing()
+    sides = [evaluated_side(listed.get(r.image, "") for r in group.records) for group in groups]
+    inner = {split: shares[split] for split in ("train", "val") if split in shares}
+    divided = "train" if _lacks_val(set(sides)) and len(inner) == 2 else None
+    free = [group for group, side in zip(groups, sides, strict=True) if not side]
+    pool = [group for group, side in zip(groups, sides, strict=True) if side == divided]
+    for group, side in zip(groups, sides, strict=True):
+        if side and side != divided:
+            placing.split[group.group_id] = side
+            placing.overruled += overruled(group.records, listed, side)
+    total = sum(inner.values())
+    placing.split |= _distributed(pool, {split: n / total for split, n in inner.items()})
+    placing.split |= _distributed(free, shares)
+    _fill_empty_splits(free, placing.split, shares)
+    return placing
+
+
+def _lacks_val(sides: set[str]) -> bool:
+    """Whether lists of train and test, or of train for the whole set, leave val to be chosen."""
+    return "train" in sides and "val" not in sides and ("test" in sides or "" not in sides)
+
+
+def _by_folds(
+    groups: Sequence[Group],
+    listed: Mapping[PurePosixPath, str],
     *,
-    seed: int,
-) -> list[_Group]:
-    labels = _image_level_labels(records)
-    groups = []
-    for members in _together(records):
-        strata = Counter(
-            stratum for record in members for stratum in _strata(dataset, record, labels)
+    folds: int,
+    fold: int,
+    where: str,
+) -> _Placing:
+    placing = _Placing()
+    rest = []
+    for group in groups:
+        if evaluated_side(listed.get(r.image, "") for r in group.records) == "test":
+            placing.split[group.group_id] = "test"
+            placing.overruled += overruled(group.records, listed, "test")
+        else:
+            rest.append(group)
+    if len(rest) < folds:
+        raise DatasetError(
+            f"{where}: {len(rest)} groups of images (patients, mostly) cannot fill {folds} folds; "
+            "ask for fewer"
         )
-        identity = min(r.patient_id or r.sha256 or r.image.name for r in members)
-        order = hashlib.sha256(f"{seed}\0{identity}".encode()).hexdigest()
-        groups.append(_Group(order, members, strata, _agreed_split(dataset, members, fixed)))
-    return sorted(groups, key=lambda group: group.order)
+    shares = {str(number): 1 / folds for number in range(folds)}
+    placing.fold = _distributed(rest, shares)
+    _fill_empty_splits(rest, placing.fold, shares)
+    for group_id, its in placing.fold.items():
+        placing.split[group_id] = "val" if its == str(fold) else "train"
+    return placing
 
 
-def _together(records: Sequence[ImageRecord]) -> list[tuple[ImageRecord, ...]]:
-    """Records joined by the same patient or the same SHA-256, directly or through others."""
-    parent = list(range(len(records)))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
-    first: dict[tuple[str, str], int] = {}
-    for index, record in enumerate(records):
-        for key in (("patient", record.patient_id), ("sha256", record.sha256)):
-            if key[1]:
-                parent[root(index)] = root(first.setdefault(key, index))
-    groups: dict[int, list[ImageRecord]] = defaultdict(list)
-    for index, record in enumerate(records):
-        groups[root(index)].append(record)
-    return [tuple(members) for members in groups.values()]
-
-
-def _agreed_split(
-    dataset: Dataset, members: Sequence[ImageRecord], fixed: Mapping[PurePosixPath, str]
-) -> str:
-    """The split that the caller fixed for these images, or an empty text."""
-    placed = [record for record in members if record.image in fixed]
-    splits = {fixed[record.image] for record in placed}
-    if len(splits) <= 1:
-        return splits.pop() if splits else ""
-    one = placed[0]
-    other = next(record for record in placed if fixed[record.image] != fixed[one.image])
-    why = f"patient '{one.patient_id}'" if one.patient_id else "the same image"
-    raise LeakageError(
-        f"{dataset.root}: {why} is assigned to {fixed[one.image]} ({one.image.name}) and to "
-        f"{fixed[other.image]} ({other.image.name}); assign both to one split"
-    )
-
-
-def _image_level_labels(records: Sequence[ImageRecord]) -> list[str]:
-    """The further columns that hold image-level labels: only 0, 1 or nothing, and some of each."""
-    names = sorted({name for record in records for name in record.extra})
-    found = {name: {record.extra.get(name, "").strip() for record in records} for name in names}
-    return [name for name in names if found[name] - {""} == {"0", "1"}]
-
-
-def _strata(dataset: Dataset, record: ImageRecord, labels: Sequence[str]) -> set[str]:
-    strata = {f"class {finding.label}" for finding in dataset.findings(record)} or {"negative"}
-    return strata | {IMAGES} | {f"label {name}" for name in labels if record.label(name)}
+def _distributed(groups: Sequence[Group], shares: Mapping[str, float]) -> dict[str, str]:
+    placed = stratify([group.strata for group in groups], shares)
+    return {group.group_id: split for group, split in zip(groups, placed, strict=True)}
 
 
 def _fill_empty_splits(
-    groups: Sequence[_Group], splits: dict[int, str], shares: Mapping[str, float]
+    free: Sequence[Group], splits: dict[str, str], shares: Mapping[str, float]
 ) -> None:
     """Give each split with a share one group at least, as long as another can spare one."""
     for split in shares:
         held = Counter(splits.values())
         if held[split]:
             continue
-        spare = [g for g in groups if not g.split and held[splits[id(g)]] > 1]
+        spare = [group for group in free if held[splits[group.group_id]] > 1]
         if spare:
-            most = max(held[splits[id(group)]] for group in spare)
-            donors = [group for group in spare if held[splits[id(group)]] == most]
-            splits[id(min(donors, key=lambda g: (len(g.records), g.order)))] = split
+            most = max(held[splits[group.group_id]] for group in spare)
+            donors = [group for group in spare if held[splits[group.group_id]] == most]
+            splits[min(donors, key=lambda g: (len(g.records), g.order)).group_id] = split
+
+
+def _refuse_torn(dataset: Dataset, members: Sequence[ImageRecord]) -> None:
+    one = members[0]
+    other = next((record for record in members if record.split != one.split), None)
+    if other is None:
+        return
+    same = one.patient_id and one.patient_id == other.patient_id
+    why = f"of patient '{one.patient_id}'" if same else "of one patient, picture or exposure"
+    raise LeakageError(
+        f"{dataset.root}: {one.image} in {one.split} and {other.image} in {other.split} are {why}; "
+        "move one of them, or leave out --as-is to divide the set anew"
+    )
+
+
+def _with_splits(dataset: Dataset, groups: Sequence[Group], placing: _Placing) -> Dataset:
+    """The set with a new column ``split``, and ``fold`` where there are folds."""
+    of_image = {record.image: group.group_id for group in groups for record in group.records}
+    records = []
+    for record in dataset.records:
+        group_id = of_image.get(record.image, "")
+        extra = {name: value for name, value in record.extra.items() if name != FOLD}
+        if placing.fold:
+            extra[FOLD] = placing.fold.get(group_id, "")
+        split = placing.split.get(group_id, UNSPLIT)
+        records.append(replace(record, split=split, extra=extra))
+    return replace(dataset, records=tuple(records))

@@ -41,8 +41,9 @@ def _iterative(groups: Sequence[Mapping[str, int]], shares: Mapping[str, float])
         rarest = min(left, key=lambda stratum: (left[stratum], stratum))
         members = [index for index in waiting if groups[index].get(rarest)]
         waiting = [index for index in waiting if not groups[index].get(rarest)]
-        # Large groups first: the small ones then even out what those left.
-        for index in sorted(members, key=lambda i: (-groups[i][rarest], -groups[i][IMAGES])):
+        # In the given order. With large groups first, as small ones could then even out what those
+        # left, every patient of several images would go to the largest split.
+        for index in members:
             placed[index] = max(shares, key=lambda s: _want(wanted[s], rarest))
             for stratum, count in groups[index].items():
                 wanted[placed[index]][stratum] -= count

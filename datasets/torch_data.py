@@ -1,103 +1,89 @@
 """Radiographs and their image-level labels as a PyTorch data set."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import cv2
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from lucency.annotations.records import Dataset
 from lucency.configs.display import DisplaySpec
-from lucency.configs.errors import ImageError
-from lucency.datasets.augment import AugmentSpec, augmentation
-from lucency.datasets.display import display
+from lucency.datasets.augment import pipeline
+from lucency.datasets.cache import SquareCache
+from lucency.datasets.labelled import labelled_split
 from lucency.datasets.model_input import normalised, square_image
-from lucency.datasets.radiographs import read_radiograph
 
-# Squares are held in memory up to here (40,000 images at 224 px), else read again each epoch.
-MEMORY_LIMIT_BYTES = 2 << 30
-_THREADS = 4
-
-# Gives one grey 8-bit image (h, w).
-ImageReader = Callable[[], NDArray[np.uint8]]
+_DISPLAY = DisplaySpec(method="percentile", longest_side=512)
 
 
 class RadiographSet(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Images with targets, as a classifier learns from them.
+    """The images of a split of which one of ``labels`` is known, as a network learns from them.
 
-    ``readers`` give the images, each a `functools.partial` of `read_grey` or `read_displayed`.
-    An item is ``(image (channels, size, size) float32, target (L,) float32)``; a target is 1, 0,
-    or NaN where the label is not known. With ``augment`` every access gives a new variation,
-    drawn from PyTorch's generator, so that one seed fixes both.
+    An item is ``(image (channels, size, size) float32, target (L,) float32)``: the image displayed
+    as ``display`` says, squeezed to a square, with mean 0 and deviation 1; the target 1, 0, or NaN
+    where the label is not known. ``records`` and ``targets`` (N, L) are in the order of the items.
+
+    ``augment`` is a list of transforms as in a recipe. With it every access gives a new
+    variation, drawn from PyTorch's generator: the seed of that fixes the order and the
+    variations, in worker processes too, as long as their number stays the same.
+
+    Images are read through the set's cache (`lucency.datasets.cache`); without a call of
+    `prepare` the first epoch fills it.
 
     Raises
     ------
+    DatasetError
+        A label is no column of the table, or the split has no image with a known label.
+    ConfigError
+        A transform of ``augment`` is unknown, wrong or refused.
     ImageError
-        An image cannot be read.
-    ValueError
-        There are not as many readers as rows of targets.
+        An image cannot be read (when it is accessed).
 
     """
 
     def __init__(
         self,
-        readers: Sequence[ImageReader],
-        targets: NDArray[np.float32],
+        dataset: Dataset,
         *,
-        size: int,
-        channels: int,
-        augment: AugmentSpec | None = None,
+        split: str,
+        labels: Sequence[str],
+        size: int = 224,
+        channels: int = 3,
+        display: DisplaySpec = _DISPLAY,
+        augment: Sequence[Mapping[str, Mapping[str, Any]]] = (),
     ) -> None:
-        if len(readers) != len(targets):
-            raise ValueError(f"{len(readers)} images need as many targets, got {len(targets)}")
-        self._readers = tuple(readers)
-        self._targets = torch.from_numpy(np.ascontiguousarray(targets, dtype=np.float32))
+        found = labelled_split(dataset, split=split, labels=labels, both_values=False)
+        self.records = found.records
+        self.targets = found.targets
+        self._images = [(dataset.image_path(r), r.sha256) for r in found.records]
+        self._cache = SquareCache(dataset.root, display, side=size)
         self._size = size
         self._channels = channels
-        self._pipeline = augmentation(augment) if augment is not None else None
-        self._squares: NDArray[np.uint8] | None = None
-        if len(readers) * size * size <= MEMORY_LIMIT_BYTES:
-            self._squares = self._read_all()
+        self._pipeline = pipeline(augment) if augment else None
 
     def __len__(self) -> int:
-        return len(self._readers)
+        return len(self.records)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        square = self._square(index) if self._squares is None else self._squares[index]
+        square = self._cache.square(*self._images[index])
         if self._pipeline is not None:
             self._pipeline.set_random_seed(int(torch.randint(2**31 - 1, ())))
-            square = self._pipeline(image=square)["image"]
-        return torch.from_numpy(normalised(square, channels=self._channels)), self._targets[index]
+            # What is mapped from the disk cannot be written to.
+            varied = self._pipeline(image=square.copy())["image"]
+            square = square_image(varied, size=self._size)
+        image = torch.from_numpy(normalised(square, channels=self._channels))
+        return image, torch.from_numpy(self.targets[index].copy())
 
-    def _square(self, index: int) -> NDArray[np.uint8]:
-        return square_image(self._readers[index](), size=self._size)
+    def prepare(
+        self, *, workers: int | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Decode what is not in the cache yet, in threads, so that no epoch has to.
 
-    def _read_all(self) -> NDArray[np.uint8]:
-        squares = np.empty((len(self), self._size, self._size), dtype=np.uint8)
-        with ThreadPoolExecutor(_THREADS) as pool:
-            for index, square in enumerate(pool.map(self._square, range(len(self)))):
-                squares[index] = square
-        return squares
+        ``progress`` is told how many of how many images are done.
 
+        Raises
+        ------
+        ImageError
+            Images cannot be read; all of them are counted.
 
-def read_grey(path: Path) -> NDArray[np.uint8]:
-    """Read an image of a rendered set: 8-bit grey (h, w).
-
-    Raises
-    ------
-    ImageError
-        The file is missing or is not an image.
-
-    """
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imread(str(path), flags) if path.is_file() else None
-    if image is None:
-        raise ImageError(f"{path}: cannot be read; render the set again")
-    return np.asarray(image, dtype=np.uint8)
-
-
-def read_displayed(path: Path, spec: DisplaySpec) -> NDArray[np.uint8]:
-    """Read any radiograph and display it: 8-bit grey (h, w); raises `ImageError` if it cannot."""
-    return display(read_radiograph(path), spec).image
+        """
+        self._cache.fill(self._images, workers=workers, progress=progress)

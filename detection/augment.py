@@ -2,30 +2,21 @@
 
 from typing import TYPE_CHECKING, Any
 
-from lucency.detection.recipe import AugmentConfig
+from lucency.datasets.augment import DetectionAugment, build_transforms
 
 if TYPE_CHECKING:
     import albumentations
 
 
-def intensity_transforms(config: AugmentConfig) -> "list[albumentations.BasicTransform]":
+def intensity_transforms(augment: DetectionAugment) -> "list[albumentations.BasicTransform]":
     """The albumentations transforms that go into Ultralytics' ``augmentations`` argument.
 
-    All of them change grey levels only, so boxes stay where they are. The ranges stay within
-    what exposure, tube voltage, dose and detector do between hospitals.
+    All of them change grey levels only, so boxes stay where they are.
     """
-    import albumentations as A  # noqa: N812 - the library's own convention
-
-    return [
-        A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.3, p=config.exposure),
-        A.RandomGamma(gamma_limit=(70, 140), p=config.gamma),
-        A.GaussNoise(std_range=(0.01, 0.05), per_channel=False, p=config.noise),
-        A.GaussianBlur(blur_limit=(3, 5), p=config.blur),
-        A.CLAHE(clip_limit=(1.0, 3.0), tile_grid_size=(8, 8), p=config.local_contrast),
-    ]
+    return build_transforms(augment.intensity)
 
 
-def geometry_options(config: AugmentConfig) -> dict[str, Any]:
+def geometry_options(augment: DetectionAugment) -> dict[str, Any]:
     """Ultralytics' own options for colour and geometry, with what radiographs forbid at zero."""
     return {
         "hsv_h": 0.0,
@@ -37,9 +28,9 @@ def geometry_options(config: AugmentConfig) -> dict[str, Any]:
         "mixup": 0.0,
         "cutmix": 0.0,
         "copy_paste": 0.0,
-        "degrees": config.rotation,
-        "translate": config.translation,
-        "scale": config.scale,
-        "fliplr": config.horizontal_flip,
-        "mosaic": config.mosaic,
+        "degrees": augment.rotation,
+        "translate": augment.translation,
+        "scale": augment.scale,
+        "fliplr": augment.horizontal_flip,
+        "mosaic": augment.mosaic,
     }

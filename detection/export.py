@@ -189,7 +189,7 @@ def _trial_bundle(
         training_data={
             "name": str(environment["dataset"]),
             "sha256": str(environment["dataset_sha256"]),
-            "source": config.data_source,
+            "source": str(environment.get("source", config.data_source)),
             "weights": Path(environment["weights"]).name,
             "weights_sha256": str(environment["weights_sha256"]),
         },

@@ -17,7 +17,7 @@ def model_card(
 ) -> str:
     """The card in Markdown: what the model is for, its data, recipe, figures and limits."""
     images = environment["images"]
-    source = f" {config.data_source}" if config.data_source else ""
+    source = f" {environment['source']}" if environment.get("source") else ""
     rows = "\n".join(
         _row(point, name, found) for point in found.points for name in found.ap.per_class
     )

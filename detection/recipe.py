@@ -6,27 +6,7 @@ from pydantic import Field
 
 from lucency.configs.display import DisplaySpec
 from lucency.configs.schema import StrictModel
-
-
-class AugmentConfig(StrictModel):
-    """Augmentation that imitates how radiographs really differ.
-
-    There is no hue, saturation or vertical flip, and no shear, which imitates the deformity of a
-    broken bone. Horizontal flips are off unless asked for, since they swap left and right.
-    Probabilities are per image, ``rotation`` is in degrees either way, ``translation`` and
-    ``scale`` are fractions of the side.
-    """
-
-    rotation: float = Field(default=10.0, ge=0.0, le=45.0)
-    translation: float = Field(default=0.1, ge=0.0, le=0.5)
-    scale: float = Field(default=0.3, ge=0.0, le=0.9)
-    horizontal_flip: float = Field(default=0.0, ge=0.0, le=1.0)
-    mosaic: float = Field(default=0.0, ge=0.0, le=1.0)
-    exposure: float = Field(default=0.5, ge=0.0, le=1.0, description="brightness and contrast")
-    gamma: float = Field(default=0.3, ge=0.0, le=1.0, description="tube voltage, detector curve")
-    noise: float = Field(default=0.2, ge=0.0, le=1.0, description="quantum noise of a low dose")
-    blur: float = Field(default=0.1, ge=0.0, le=1.0, description="motion and focal spot")
-    local_contrast: float = Field(default=0.1, ge=0.0, le=1.0, description="CLAHE")
+from lucency.datasets.augment import DetectionAugment
 
 
 class DetectionConfig(StrictModel):
@@ -49,7 +29,7 @@ class DetectionConfig(StrictModel):
     seed: int = 0
     device: str | int | tuple[int, ...] | None = None
     workers: int = Field(default=8, ge=0)
-    augment: AugmentConfig = AugmentConfig()
+    augment: DetectionAugment = DetectionAugment()
     ultralytics: dict[str, Any] = Field(default_factory=dict)
     licence: str = Field(default="AGPL-3.0-or-later", description="of the trained weights")
     data_source: str = Field(default="", description="citation and licence of the training data")

@@ -20,6 +20,7 @@ from lucency.annotations.records import DATA_YAML, DATASET_CSV, Dataset, read_da
 from lucency.configs import atomic
 from lucency.configs.errors import ConfigError, DatasetError
 from lucency.configs.schema import dump_yaml, read_config
+from lucency.datasets.importing import origin_of
 from lucency.datasets.leakage import check_leakage
 from lucency.datasets.render import render
 from lucency.detection.augment import geometry_options, intensity_transforms
@@ -159,6 +160,7 @@ def _started(
     facts = {
         "dataset": str(dataset.root.name),
         "dataset_sha256": dataset_digest(dataset),
+        "source": config.data_source or origin_of(dataset.root),
         "images": {split: len(dataset.in_split(split)) for split in ("train", "val", "test")},
         "architecture": Path(str(model.model.yaml.get("yaml_file", config.weights))).stem,
         "weights": config.weights,

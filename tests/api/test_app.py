@@ -1,25 +1,32 @@
+import io
 import json
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import lucency.api.app as app_module
 from lucency.api.pipeline import Pipeline
 from lucency.configs.bundle import RESEARCH_USE, Bundle
-from lucency.configs.errors import BundleError
+from lucency.configs.errors import BundleError, ImageFault
+from lucency.datasets.sandbox import Sandbox
 
 Png = Callable[..., bytes]
 
 
-def check_error(answer: Any, status: int, code: str) -> str:
+def check_error(answer: Any, status: int, code: str, *, fault: str | None = None) -> str:
     """The answer has the one form of errors; returns its sentence."""
     assert answer.status_code == status, answer.text
     body = answer.json()
     assert set(body) == {"error"}
-    assert set(body["error"]) == {"code", "message"}
-    assert body["error"]["code"] == code
+    assert set(body["error"]) == {"code", "message"} | ({"fault"} if fault else set())
+    assert (body["error"]["code"], body["error"].get("fault")) == (code, fault)
     message = body["error"]["message"]
     assert message
     assert "\n" not in message
@@ -123,17 +130,89 @@ def test_empty_file(client: Any) -> None:
 
 
 def test_text_as_image(client: Any) -> None:
-    check_error(client.analyze(b"Dear colleague,\n", name="letter.png"), 415, "not_an_image")
+    check_error(client.analyze(b"Dear colleague,\n", name="letter.png"), 415, "not_an_image",
+                fault="unknown-format")  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_truncated_image(client: Any, png: Png, kind: str) -> None:
     data = png(256, 256, kind=kind)
-    check_error(client.analyze(data[: len(data) // 2]), 422, "unreadable_image")
+    answer = client.analyze(data[: len(data) // 2])
+    check_error(answer, 422, "unreadable_image", fault="truncated")
 
 
 def test_dicom_without_anything_in_it(client: Any) -> None:
-    check_error(client.analyze(bytes(128) + b"DICM"), 422, "unreadable_image")
+    answer = client.analyze(bytes(128) + b"DICM")
+    check_error(answer, 422, "unreadable_image", fault="truncated")
+
+
+@pytest.fixture(scope="module")
+def pages() -> bytes:
+    """A TIFF of three pages, 64, 32 and 16 pixels wide."""
+    images = [Image.new("L", (side, 64), side) for side in (64, 32, 16)]
+    out = io.BytesIO()
+    images[0].save(out, "TIFF", save_all=True, append_images=images[1:])
+    return out.getvalue()
+
+
+def test_one_of_several_frames_is_analysed(client: Any, pages: bytes) -> None:
+    message = check_error(client.analyze(pages), 422, "unreadable_image", fault="several-frames")
+    assert "has 3 frames; name one of them as frame=1 to frame=3" in message
+    answers = [client.analyze(pages, frame=number).json() for number in (1, 2, 3)]
+    assert [answer["image"]["width"] for answer in answers] == [64, 32, 16]
+    assert len({answer["id"] for answer in answers}) == 3
+    answer = client.analyze(pages, frame=4)
+    check_error(answer, 422, "unreadable_image", fault="no-such-frame")
+    for wrong in ("0", "-1", "two", "4294967296"):
+        assert "frame" in check_error(client.analyze(pages, frame=wrong), 422, "invalid_request")
+
+
+def test_uploads_are_decoded_in_processes_that_end_with_the_service(
+    run_service: Callable[..., Any], detector_bundle: Bundle, png: Png,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    made: list[Sandbox] = []
+
+    def noted(**given: Any) -> Sandbox:
+        made.append(Sandbox(**given))
+        return made[-1]
+
+    def here(*_: Any, **__: Any) -> None:
+        raise AssertionError("an upload was decoded in the service's own process")
+
+    monkeypatch.setattr(app_module, "Sandbox", noted)
+    monkeypatch.setattr("lucency.api.pipeline.decode_radiograph", here)
+    with run_service(detector_bundle, analyses_at_once=2, decode_timeout_s=30) as service:
+        service.wait_until_ready()
+        assert service.analyze(png()).status_code == 200
+        (sandbox,) = made
+        pids = sandbox.pids()
+        assert len(pids) == 2
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.2)
+        assert service.analyze(png()).status_code == 200  # one that died idle is replaced
+        pids += sandbox.pids()
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_decoder_that_takes_too_long_is_a_fault(
+    run_service: Callable[..., Any], detector_bundle: Bundle
+) -> None:
+    with run_service(detector_bundle, analyses_at_once=1, decode_timeout_s=0.1) as service:
+        service.wait_until_ready()
+        answer = service.analyze(many_scans(400))
+        check_error(answer, 422, "unreadable_image", fault="timeout")
+
+
+def many_scans(count: int) -> bytes:
+    """A progressive JPEG of 60 megapixels, one of whose scans is repeated."""
+    out = io.BytesIO()
+    Image.new("L", (96, 96), 9).save(out, "JPEG", progressive=True)
+    data = out.getvalue()
+    place, start = data.index(b"\xff\xc2") + 5, data.rindex(b"\xff\xda")
+    sides = (7700).to_bytes(2, "big") * 2
+    return data[:place] + sides + data[place + 4 : start] + data[start:-2] * count + b"\xff\xd9"
 
 
 @pytest.mark.parametrize(
@@ -216,9 +295,9 @@ def test_not_ready_until_the_models_are_loaded(
 ) -> None:
     gate = threading.Event()
 
-    def slow(bundles: Any, *, threads: int) -> Pipeline:
+    def slow(bundles: Any, **given: Any) -> Pipeline:
         gate.wait(20)
-        return Pipeline(bundles, threads=threads)
+        return Pipeline(bundles, **given)
 
     monkeypatch.setattr(app_module, "Pipeline", slow)
     with run_service(detector_bundle) as service:
@@ -277,6 +356,9 @@ def test_openapi_documents_errors_and_an_example(client: Any) -> None:
     assert responses["200"]["content"]["application/json"]["example"]["findings"]
     refused = responses["415"]["content"]["application/json"]
     assert refused["example"]["error"]["code"] == "not_an_image"
+    assert refused["example"]["error"]["fault"] == "unknown-format"
+    faults = description["components"]["schemas"]["ImageFault"]["enum"]
+    assert set(faults) == {fault.value for fault in ImageFault}
     assert refused["schema"]["$ref"].endswith("/ErrorAnswer")
     assert "HTTPValidationError" not in json.dumps(description)
 

@@ -74,7 +74,8 @@ def test_predict_goes_on_after_a_broken_file(
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert ["error" in line for line in lines] == [False, True, False, True]
     assert lines[1]["error"]["code"] == "unreadable_image"
-    assert "broken.png: is damaged" in lines[1]["error"]["message"]
+    assert "broken.png: is truncated" in lines[1]["error"]["message"]
+    assert lines[1]["error"]["fault"] == "truncated"
     assert "Traceback" not in result.output
 
 

@@ -98,7 +98,7 @@ def test_prepare_tells_of_everything_it_met(phantoms: Path, tmp_path: Path) -> N
             ConfigError,
             r"low \(60.0\) must be below high",
         ),
-        (("--low", "1"), ConfigError, "go with --display percentile alone"),
+        (("--low", "1"), ConfigError, "go with a display between percentiles"),
         (("--label", "a", "--label", "a"), ConfigError, "--label a: is there twice"),
         (("--label", " "), ConfigError, "must not be empty"),
         (("--allow", "zero-area"), ConfigError, "there is unreadable-image"),

@@ -11,6 +11,7 @@ import lucency.api.pipeline as pipeline_module
 from lucency.api.pipeline import Pipeline, load_bundles
 from lucency.configs.bundle import Bundle
 from lucency.configs.errors import BundleError, ConfigError, ImageError
+from lucency.datasets.sandbox import Sandbox
 
 Png = Callable[..., bytes]
 
@@ -43,6 +44,25 @@ def test_naming_the_default_point_changes_nothing(pipeline: Pipeline, png: Png) 
     plain = pipeline.analyze(png(), name="a").report
     named = pipeline.analyze(png(), name="a", operating_point="balanced").report
     assert named.id == plain.id
+
+
+def test_naming_the_only_frame_changes_nothing(pipeline: Pipeline, png: Png) -> None:
+    assert pipeline.analyze(png(), name="a", frame=1).report.id == (
+        pipeline.analyze(png(), name="a").report.id
+    )
+    with pytest.raises(ImageError, match="there is no frame 2"):
+        pipeline.analyze(png(), name="a", frame=2)
+
+
+def test_a_sandbox_gives_the_same_reports(
+    pipeline: Pipeline, detector_bundle: Bundle, classifier_bundle: Bundle, png: Png
+) -> None:
+    with Sandbox(workers=1, timeout_s=30) as sandbox:
+        apart = Pipeline([detector_bundle, classifier_bundle], sandbox=sandbox)
+        there, here = (each.analyze(png(), name="a").report for each in (apart, pipeline))
+        assert there.model_dump(exclude={"timings_ms"}) == here.model_dump(exclude={"timings_ms"})
+        with pytest.raises(ImageError, match=r"^a\.png: "):
+            apart.analyze(b"no image", name="a.png")
 
 
 def test_boxes_are_in_pixels_of_the_stored_image(pipeline: Pipeline, png: Png) -> None:

@@ -12,13 +12,15 @@ from lucency.annotations.findings import LabelMap, Status
 from lucency.annotations.records import Dataset, ImageRecord, write_tables
 from lucency.classification.recipe import ClassificationConfig
 from lucency.configs.schema import parse_config
+from lucency.datasets.placement import apply_split
+from lucency.datasets.split import keep_splits
 
 SIDE = 40
 
 
 @pytest.fixture(scope="session")
 def make_set() -> Callable[..., Dataset]:
-    """Write a set: images with ``bright`` = 1 have a bright square; 8 train, 6 val, 6 test."""
+    """Write a locked set: 8 train, 6 val, 6 test, a bright square where ``bright`` is 1."""
 
     def make(root: Path, *, counts: tuple[int, int, int] = (8, 6, 6)) -> Dataset:
         rng = np.random.default_rng(0)
@@ -50,7 +52,7 @@ def make_set() -> Callable[..., Dataset]:
                 )
         dataset = Dataset(root, LabelMap(("spot",)), tuple(records))
         write_tables(dataset)
-        return dataset
+        return apply_split(keep_splits(dataset))
 
     return make
 

@@ -9,8 +9,8 @@ import pytest
 from lucency.annotations.records import Dataset, write_tables
 from lucency.classification.commands import evaluate_classifier, measure_classifier
 from lucency.classification.evaluate import choose_points, figures
-from lucency.classification.targets import LabelledSplit
 from lucency.configs.errors import DatasetError
+from lucency.datasets.labelled import LabelledSplit
 
 POINTS = {"balanced": {"a": 0.5, "b": 0.5}}
 

@@ -23,7 +23,9 @@ def test_the_documented_recipe_is_the_default() -> None:
     ("override", "message"),
     [
         ("epoch=3", "unknown key 'epoch'"),
-        ("augment.shear=3", "unknown key 'augment.shear'"),
+        ("augment=[{Affine: {shear: 3}}]", r"augment\[0\]\.Affine\.shear: must be 0"),
+        ("augment=[{RandomCrop: {height: 99, width: 99}}]", r"augment\[0\]\.RandomCrop: keeps 20%"),
+        ("augment.rotation=15", "'augment' holds a value"),
         ("channels=2", "channels: "),
         ("batch=1", "batch: "),
         ("labels=[]", "labels: "),
@@ -36,6 +38,15 @@ def test_mistakes_are_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         read_config(ClassificationConfig, find_config("tb"), overrides=[override])
     assert "\n" not in str(caught.value)
+
+
+def test_balancing_needs_weighted_sampling() -> None:
+    overrides = ["balance_by=site"]
+    assert read_config(ClassificationConfig, find_config("tb"), overrides=overrides).balance_by
+    with pytest.raises(ConfigError, match="balance_by: site needs sampler: weighted"):
+        read_config(
+            ClassificationConfig, find_config("tb"), overrides=[*overrides, "sampler=uniform"]
+        )
 
 
 def test_resolved_configuration_reads_back(

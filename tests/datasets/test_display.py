@@ -1,9 +1,13 @@
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from lucency.configs.display import DisplaySpec
 from lucency.datasets.display import display, reduce_to
-from lucency.datasets.radiographs import Greyscale, Lut, Radiograph, Window
+from lucency.datasets.radiographs import Greyscale, Lut, Radiograph, Window, read_radiograph
 
 RAMP_12 = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 
@@ -76,13 +80,13 @@ def test_more_levels_than_a_table_holds() -> None:
 def test_window_functions(window: Window, formula: object) -> None:
     assert callable(formula)
     expected = np.clip(formula(RAMP_12.astype(np.float64)), 0, 1) * 255
-    image = shown(RAMP_12, Greyscale(window=window))
+    image = shown(RAMP_12, Greyscale(windows=(window,)))
     assert np.abs(image - expected).max() <= 0.5 + 1e-9
 
 
 def test_rescale_comes_before_the_window() -> None:
-    rescaled = Greyscale(slope=2.0, intercept=-100.0, window=Window(1000, 400, "LINEAR_EXACT"))
-    plain = Greyscale(window=Window(550, 200, "LINEAR_EXACT"))
+    rescaled = Greyscale(slope=2.0, intercept=-100.0, windows=(Window(1000, 400, "LINEAR_EXACT"),))
+    plain = Greyscale(windows=(Window(550, 200, "LINEAR_EXACT"),))
     assert np.array_equal(shown(RAMP_12, rescaled), shown(RAMP_12, plain))
 
 
@@ -90,15 +94,15 @@ def test_modality_lut_then_voi_lut_then_inversion() -> None:
     modality = Lut(10, np.array([0, 100, 200], np.uint16), 8)
     voi = Lut(100, np.array([5, 9, 255], np.uint16), 8)
     pixels = np.array([[0, 10, 11, 12, 4000]], np.uint16)
-    image = shown(pixels, Greyscale(modality_lut=modality, voi_lut=voi, inverted=True))
+    image = shown(pixels, Greyscale(modality_lut=modality, voi_luts=(voi,), inverted=True))
     # Inputs outside a table take its first or last entry: 0 → 0 → 5; 12 → 200 → 255.
     assert image.tolist() == [[250, 250, 250, 0, 0]]
 
 
 def test_a_voi_lut_goes_before_a_window() -> None:
     voi = Lut(0, np.arange(4096, dtype=np.uint16), 12)
-    both = Greyscale(voi_lut=voi, window=Window(10, 5))
-    assert np.array_equal(shown(RAMP_12, both), shown(RAMP_12, Greyscale(voi_lut=voi)))
+    both = Greyscale(voi_luts=(voi,), windows=(Window(10, 5),))
+    assert np.array_equal(shown(RAMP_12, both), shown(RAMP_12, Greyscale(voi_luts=(voi,))))
     assert shown(RAMP_12, both)[-1, -1] == 255
 
 
@@ -110,9 +114,9 @@ def test_a_modality_lut_need_not_be_monotonic() -> None:
     assert np.array_equal(percentile, shown(4095 - RAMP_12, method="percentile"))
 
 
-@pytest.mark.parametrize("greyscale", [Greyscale(), Greyscale(window=Window(600, 900))])
+@pytest.mark.parametrize("greyscale", [Greyscale(), Greyscale(windows=(Window(600, 900),))])
 def test_monochrome1_is_the_negative(greyscale: Greyscale) -> None:
-    inverted = Greyscale(window=greyscale.window, inverted=True)
+    inverted = Greyscale(windows=greyscale.windows, inverted=True)
     difference = shown(RAMP_12, inverted).astype(int) + shown(RAMP_12, greyscale)
     assert np.abs(difference - 255).max() <= 1  # rounding at halves
 
@@ -128,7 +132,7 @@ def test_percentiles_are_those_of_numpy(dtype: type, low: float, high: float) ->
 
 
 def test_percentiles_ignore_the_window() -> None:
-    windowed = shown(RAMP_12, Greyscale(window=Window(10, 2)), method="percentile")
+    windowed = shown(RAMP_12, Greyscale(windows=(Window(10, 2),)), method="percentile")
     assert np.array_equal(windowed, shown(RAMP_12, method="percentile"))
 
 
@@ -166,3 +170,108 @@ def test_the_input_is_not_altered() -> None:
     pixels = RAMP_12.copy()
     shown(pixels, Greyscale(inverted=True), method="percentile", longest_side=32)
     assert np.array_equal(pixels, RAMP_12)
+
+
+def test_a_12_bit_png_keeps_all_its_levels_up_to_the_display(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    Image.fromarray(RAMP_12).save(path)
+    radiograph = read_radiograph(path)
+    assert np.array_equal(radiograph.pixels, RAMP_12)
+    # A window of a sixteenth of the range fills 8 bits. Ultralytics opens images as OpenCV does,
+    # which leaves 16 grey levels of the 4,096, so one in the same place.
+    narrow = DisplaySpec(method="percentile", low=50.0, high=50.0 + 100 / 16)
+    assert len(np.unique(display(radiograph, narrow).image)) == 256
+    others = cv2.imread(str(path))
+    assert others is not None and len(np.unique(others)) == 16
+
+
+def test_monochrome1_has_the_same_percentiles_black_and_white() -> None:
+    plain = shown(RAMP_12, method="percentile", low=0.5, high=90.0)
+    inverted = shown(
+        4095 - RAMP_12, Greyscale(inverted=True), method="percentile", low=0.5, high=90.0
+    )
+    assert np.abs(plain.astype(int) - inverted).max() <= 1
+    assert (plain == 255).mean() == pytest.approx(0.1, abs=0.01)
+
+
+@pytest.mark.parametrize("inverted", [False, True], ids=["monochrome2", "monochrome1"])
+@pytest.mark.parametrize("method", ["as_displayed", "percentile"])
+@pytest.mark.parametrize("value", [0, 60000], ids=["low", "high"])
+def test_padding_is_black_and_not_measured(value: int, method: str, inverted: bool) -> None:
+    pixels = RAMP_12 + np.uint16(1000)
+    padded = np.pad(pixels, ((0, 0), (0, 40)), constant_values=value)
+    greyscale = Greyscale(inverted=inverted)
+    spec = DisplaySpec.model_validate({"method": method})
+    image = display(
+        Radiograph(padded, 16, "dicom", greyscale=greyscale, padding=(value, value)), spec
+    ).image
+    assert np.array_equal(image[:, :64], shown(pixels, greyscale, bits=16, method=method))
+    assert set(image[:, 64:].ravel()) == {0}
+
+
+def test_nothing_but_padding_is_black() -> None:
+    radiograph = Radiograph(np.full((4, 4), 7, np.uint16), 16, "dicom", padding=(5, 9))
+    assert not display(radiograph, DisplaySpec()).image.any()
+
+
+def test_a_window_of_the_file_says_where_padding_goes() -> None:
+    radiograph = Radiograph(
+        RAMP_12,
+        12,
+        "dicom",
+        greyscale=Greyscale(windows=(Window(2048, 4096),)),
+        padding=(4000, 4095),
+    )
+    assert display(radiograph, DisplaySpec()).image[-1, -1] == 255
+
+
+@pytest.mark.parametrize(("view", "chosen"), [(0, 0), (1, 1), (2, 0)])
+def test_one_of_several_views_is_applied(view: int, chosen: int) -> None:
+    windows = (Window(1000, 400), Window(3000, 800))
+    image = shown(RAMP_12, Greyscale(windows=windows), view=view)
+    assert np.array_equal(image, shown(RAMP_12, Greyscale(windows=(windows[chosen],))))
+
+
+def framed() -> np.ndarray:
+    """A bright square on a noisy background within a white margin, 12 bits."""
+    pixels = np.random.default_rng(5).normal(600, 60, (384, 320)).round().astype(np.uint16)
+    pixels[150:260, 120:220] += 1200
+    pixels[:, :30] = 4095
+    pixels[-24:] = 4095
+    return pixels
+
+
+def test_percentiles_are_measured_inside_the_crop() -> None:
+    radiograph = Radiograph(framed(), 12, "png")
+    spec = DisplaySpec(method="percentile")
+    whole = display(radiograph, spec).image
+    cropped = display(radiograph, spec.model_copy(update={"crop": "field"}))
+    assert cropped.shown == (30, 0, 320, 360)
+    assert cropped.image.shape == (360, 290)
+    assert whole[150:260, 120:220].mean() < 120
+    assert cropped.image[150:260, 90:190].mean() > 220
+
+
+def test_points_go_into_the_displayed_image_and_back() -> None:
+    radiograph = Radiograph(framed(), 12, "png")
+    displayed = display(radiograph, DisplaySpec(crop="field", longest_side=180))
+    assert displayed.image.shape == (180, 145)
+    boxes = np.array([[120.0, 150.0, 220.0, 260.0], [0.0, 0.0, 30.0, 384.0]])
+    mapped = displayed.to_displayed(boxes)
+    assert mapped.tolist() == [[45.0, 75.0, 95.0, 130.0], [-15.0, 0.0, 0.0, 192.0]]
+    assert np.allclose(displayed.to_stored(mapped), boxes)
+    assert displayed.to_displayed(np.array([[120.0, 150.0]])).tolist() == [[45.0, 75.0]]
+
+
+@pytest.mark.parametrize("longest_side", [None, 160])
+def test_clahe_comes_last_and_raises_local_contrast(longest_side: int | None) -> None:
+    # Faint stripes on a slope from dark to bright.
+    pixels = np.tile(np.linspace(1000, 3000, 320), (320, 1))
+    pixels[:, (np.arange(320) // 8) % 2 == 0] += 20
+    pixels = pixels.astype(np.uint16)
+    plain = shown(pixels, method="percentile", longest_side=longest_side)
+    raised = shown(pixels, method="percentile", longest_side=longest_side, clahe=4.0)
+    assert raised.shape == plain.shape
+    assert raised.dtype == np.uint8
+    step = np.abs(np.diff(raised[100].astype(int))).max()
+    assert step >= 2 * np.abs(np.diff(plain[100].astype(int))).max()

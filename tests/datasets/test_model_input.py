@@ -19,6 +19,16 @@ def test_reducing_averages_so_that_thin_lines_stay() -> None:
     assert square_image(image, size=32)[:, 16].min() >= 60
 
 
+@pytest.mark.parametrize("place", range(100, 110))
+@pytest.mark.parametrize("wide", [True, False], ids=["wide", "tall"])
+def test_a_thin_line_stays_where_only_one_side_shrinks(place: int, wide: bool) -> None:
+    image = np.full((20, 400), 200, np.uint8)
+    image[:, place] = 0
+    square = square_image(image if wide else image.T, size=64)
+    assert square.shape == (64, 64)
+    assert square.min() <= 180
+
+
 def test_an_image_of_the_right_size_passes_unchanged() -> None:
     image = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64).astype(np.uint8)
     assert square_image(image, size=64) is image

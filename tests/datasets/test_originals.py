@@ -10,16 +10,25 @@ from lucency.datasets.phantom_files import write_dicom
 from lucency.datasets.phantoms import make_limbs
 
 NAMED = Original(Path("/data/a,b\n.dcm"), "ab" * 32, Identity("1.2", "1.3", 'Smith "J"'))
+FRAME = Original(Path("/data/d.dcm"), "ef" * 32, Identity("1.4", "1.3", "P"), frame=12)
 BARE = Original(Path("/data/c.png"), "cd" * 32, Identity())
 
 
 def test_a_map_comes_back_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
-    write_map(path, [("img-0001.png", NAMED), ("img-0001.png", BARE), ("img-0002.png", BARE)])
-    assert read_map(path) == {"img-0001.png": (NAMED, BARE), "img-0002.png": (BARE,)}
+    write_map(path, [("img-0001.png", NAMED), ("img-0001.png", BARE), ("img-0002.png", FRAME)])
+    assert read_map(path) == {"img-0001.png": (NAMED, BARE), "img-0002.png": (FRAME,)}
     assert path.stat().st_mode & 0o077 == 0
     with pytest.raises(FileExistsError):
         write_map(path, [])
+
+
+def test_a_map_of_an_earlier_version_names_no_frames(tmp_path: Path) -> None:
+    path = tmp_path / "map.csv"
+    write_map(path, [("img-0001.png", NAMED)])
+    rows = path.read_text(encoding="utf-8").replace(",frame\n", "\n")
+    path.write_text(rows.removesuffix(",\n") + "\n", encoding="utf-8")
+    assert read_map(path) == {"img-0001.png": (NAMED,)}
 
 
 @pytest.mark.parametrize(

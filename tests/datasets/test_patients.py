@@ -6,8 +6,8 @@ import pytest
 
 from lucency.annotations.findings import LabelMap, Status
 from lucency.annotations.records import Dataset, ImageRecord
-from lucency.configs.errors import DatasetError
-from lucency.datasets.patients import identify_patients, read_patients
+from lucency.configs.errors import ConfigError, DatasetError
+from lucency.datasets.patients import Identified, identify_patients, read_patients
 from lucency.datasets.phantom_files import write_dicom
 from lucency.datasets.phantoms import make_limbs
 
@@ -23,8 +23,8 @@ def dataset(root: Path, *names: str, patient_id: str = "") -> Dataset:
     return Dataset(root, LabelMap(("fracture",)), tuple(records))
 
 
-def patients_of(found: Dataset) -> list[str]:
-    return [record.patient_id for record in found.records]
+def patients_of(found: Identified) -> list[str]:
+    return [record.patient_id for record in found.dataset.records]
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,10 @@ def patients_of(found: Dataset) -> list[str]:
     [
         (r"(person\d+)", ["person63", "person64", ""]),
         (r"person\d+|IM-\d+", ["person63", "person64", "IM-0115"]),
-        (r"^(nothing)?", ["", "", ""]),
+        (r"(person\d+)_v|(IM-\d+)", ["", "person64", "IM-0115"]),
+        (r"(?:(person)|IM).*", ["person", "person", ""]),
     ],
-    ids=["group", "whole-match", "empty-group"],
+    ids=["group", "whole-match", "two-groups", "empty-group"],
 )
 def test_a_pattern_finds_the_patient_in_the_file_name(
     tmp_path: Path, pattern: str, expected: list[str]
@@ -48,13 +49,32 @@ def test_what_the_caller_says_goes_before_the_table(tmp_path: Path) -> None:
     known = dataset(tmp_path, "a_1.png", "b_2.png", "c.png", patient_id="table")
     found = identify_patients(known, pattern=re.compile(r"_(\d)"), patients={"a_1.png": "listed"})
     assert patients_of(found) == ["listed", "2", "table"]
+    expected = {"table": 1, "pattern": 1, "dataset.csv": 1, "dicom": 0, "none": 0}
+    assert found.sources == expected
 
 
 def test_dicom_files_tell_themselves(tmp_path: Path) -> None:
     phantom = next(make_limbs(1, seed=1, size=64))
     found = dataset(tmp_path, "a.dcm", "b.png")
     write_dicom(phantom, tmp_path / "images/unsplit/a.dcm", monochrome=1)
-    assert patients_of(identify_patients(found)) == [phantom.patient_id, ""]
+    identified = identify_patients(found)
+    assert patients_of(identified) == [phantom.patient_id, ""]
+    assert (identified.sources["dicom"], identified.sources["none"]) == (1, 1)
+
+
+def test_tables_and_patterns_that_fit_no_image_are_refused(tmp_path: Path) -> None:
+    known = dataset(tmp_path, "a.png", patient_id="table")
+    with pytest.raises(ConfigError, match=r"'\^\(nothing\)\?' finds no patient .* as 'a\.png'"):
+        identify_patients(known, pattern=re.compile("^(nothing)?"))
+    with pytest.raises(DatasetError, match=r"none of the 1 images .* first is 'b\.png'"):
+        identify_patients(known, patients={"b.png": "p"})
+    empty = replace(known, records=())
+    identify_patients(empty, pattern=re.compile("x"), patients={"b.png": "p"})
+
+
+def test_folders_and_files_without_suffix_are_found_in_tables(tmp_path: Path) -> None:
+    found = identify_patients(dataset(tmp_path, "a.png", "b.png"), patients={"a": "1", "b": "2"})
+    assert patients_of(found) == ["1", "2"]
 
 
 def test_a_missing_image_is_named(tmp_path: Path) -> None:
@@ -70,13 +90,24 @@ def test_a_missing_image_is_named(tmp_path: Path) -> None:
         "image,patient_id\na.png,p1\nb.png,p2\n",
         "\ufeffimage;age;Patient ID\r\nfolder\\a.png;7;p1\r\nb.png;8;p2\r\n",
         "filestem\tpatient\na.png\tp1\n\nb.png\tp2\nc.png\t\n",
+        "patient_id,Filename\np1,x/a.png\np2,b.png\n,c.png\n,\n",
     ],
-    ids=["commas", "excel", "tabs"],
+    ids=["commas", "excel", "tabs", "image-last"],
 )
 def test_tables_of_patients(tmp_path: Path, text: str) -> None:
     path = tmp_path / "patients.csv"
     path.write_text(text, encoding="utf-8", newline="")
     assert read_patients(path) == {"a.png": "p1", "b.png": "p2"}
+
+
+def test_the_patients_column_can_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "patients.csv"
+    path.write_text("id,Subject No,patient_id\na.png,s1,p1\n")
+    assert read_patients(path, column="subject_no") == {"a.png": "s1"}
+    with pytest.raises(
+        DatasetError, match=r"a column 'case', found id, Subject .*--patient-column"
+    ):
+        read_patients(path, column="case")
 
 
 @pytest.mark.parametrize(

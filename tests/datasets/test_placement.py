@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 from dataclasses import replace
@@ -16,7 +17,8 @@ from lucency.annotations.records import (
 from lucency.configs.errors import DatasetError
 from lucency.datasets.leakage import check_leakage
 from lucency.datasets.placement import JOURNAL, apply_split, finish_interrupted_split
-from lucency.datasets.split import split_dataset
+from lucency.datasets.split import SplitPlan, split_dataset
+from lucency.datasets.split_lock import LOCK
 
 
 def made_set(root: Path, images: int = 9) -> Dataset:
@@ -28,7 +30,8 @@ def made_set(root: Path, images: int = 9) -> Dataset:
         folder = "unknown" if unknown else "unsplit"
         status = Status.UNKNOWN if unknown else Status.ANNOTATED if number % 2 else Status.NEGATIVE
         image = PurePosixPath("images", folder, name)
-        made = ImageRecord(image, "unsplit", f"p{number // 2}", status, 8, 8, name * 9, "s")
+        digest = hashlib.sha256(f"pixels of {name}".encode()).hexdigest()
+        made = ImageRecord(image, "unsplit", f"p{number // 2}", status, 8, 8, digest, "s")
         records.append(made)
     dataset = Dataset(root, LabelMap(("fracture",)), tuple(records))
     for record in records:
@@ -81,9 +84,9 @@ def test_files_move_to_their_splits(tmp_path: Path) -> None:
 
 def test_the_same_split_again_changes_nothing(tmp_path: Path) -> None:
     apply_split(split_dataset(made_set(tmp_path)))
-    before = (tmp_path / "dataset.csv").read_bytes()
+    before = [(tmp_path / name).read_bytes() for name in ("dataset.csv", LOCK)]
     apply_split(split_dataset(read_dataset(tmp_path)))
-    assert (tmp_path / "dataset.csv").read_bytes() == before
+    assert [(tmp_path / name).read_bytes() for name in ("dataset.csv", LOCK)] == before
     check_on_disk(tmp_path)
 
 
@@ -109,7 +112,7 @@ def test_equal_names_in_two_splits_do_not_overwrite_each_other(tmp_path: Path) -
     swapped = [
         replace(record, split="val" if record.split == "train" else "train") for record in records
     ]
-    placed = apply_split(replace(dataset, records=tuple(swapped)))
+    placed = apply_split(SplitPlan(replace(dataset, records=tuple(swapped)), groups={}))
     texts = {record.split: placed.image_path(record).read_text() for record in placed.records}
     assert texts == {"val": "train", "train": "val"}
     assert all(placed.label_path(record).is_file() for record in placed.records)
@@ -140,7 +143,7 @@ def kill_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     counted("rmdir", Path)
 
 
-@pytest.mark.parametrize("step", [0, 1, 3, 8, 15, 16, 17, 18, 19, 20, 25, 32, 36])
+@pytest.mark.parametrize("step", [0, 1, 3, 8, 15, 16, 17, 18, 19, 20, 21, 25, 32, 37])
 def test_a_killed_split_is_finished_by_the_next(
     tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,8 +193,35 @@ def test_a_missing_image_stops_everything(tmp_path: Path) -> None:
 )
 def test_a_journal_that_is_none_is_refused(tmp_path: Path, moves: object) -> None:
     made_set(tmp_path)
-    journal = {"moves": moves, "data.yaml": "", "dataset.csv": ""}
+    journal = {"moves": moves, "texts": {}}
     (tmp_path / JOURNAL).write_text(json.dumps(journal))
     with pytest.raises(DatasetError, match="cannot be finished"):
         finish_interrupted_split(tmp_path)
     assert read_dataset(tmp_path).records
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [{"../escaped": ""}, {"labels/train/0.txt": ""}, ["dataset.csv"], 7],
+    ids=["above", "label", "list", "number"],
+)
+def test_a_journal_writes_nothing_but_the_tables(tmp_path: Path, texts: object) -> None:
+    made_set(tmp_path)
+    (tmp_path / JOURNAL).write_text(json.dumps({"moves": [], "texts": texts}))
+    with pytest.raises(DatasetError, match="cannot be finished"):
+        finish_interrupted_split(tmp_path)
+    assert not (tmp_path.parent / "escaped").exists()
+
+
+def test_unknown_images_with_a_label_stay_in_their_folder(tmp_path: Path) -> None:
+    dataset = made_set(tmp_path)
+    records = [
+        replace(record, status=Status.UNKNOWN, extra={"tb": str(number % 2)})
+        for number, record in enumerate(dataset.records)
+    ]
+    placed = apply_split(split_dataset(replace(dataset, records=tuple(records))))
+    assert {record.image.parts[1] for record in placed.records} == {"unknown"}
+    assert {record.split for record in placed.records} == set(SPLITS)
+    assert all(placed.image_path(record).is_file() for record in placed.records)
+    assert "images/val" not in (tmp_path / "data.yaml").read_text()
+    check_leakage(read_dataset(tmp_path))

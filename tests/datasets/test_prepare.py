@@ -13,7 +13,7 @@ from PIL import Image
 from lucency.annotations.geometry import Box
 from lucency.annotations.prelabels import Prelabel, Prelabels
 from lucency.configs.display import DisplaySpec
-from lucency.configs.errors import ConfigError, ImageError
+from lucency.configs.errors import ConfigError, ImageError, ImageFault
 from lucency.datasets.display import display
 from lucency.datasets.phantom_files import write_dicom
 from lucency.datasets.phantoms import make_limbs
@@ -107,7 +107,8 @@ def test_the_private_map_says_whose_each_image_is(made: Make) -> None:
 def test_nothing_that_annotators_get_names_a_patient(made: Make) -> None:
     prepared = made()
     known = rows(prepared.private_map)
-    secrets = {row[name] for row in known for name in row if name not in ("image", "sha256")}
+    named = ("sop_instance_uid", "study_instance_uid", "patient_id", "source")
+    secrets = {row[name] for row in known for name in named}
     for path in prepared.out.iterdir():
         data = path.read_bytes()
         assert not [secret for secret in secrets if secret.encode() in data], path
@@ -160,7 +161,7 @@ def test_two_pictures_of_one_uid_are_both_prepared_and_told(made: Make, tmp_path
 
 @pytest.fixture
 def spoilt(phantoms: Path, tmp_path: Path) -> Path:
-    """One good file, one truncated, one of several frames and one that is only named .dcm."""
+    """One good file, one truncated, one with too few frames and one that is only named .dcm."""
     folder = tmp_path / "spoilt"
     folder.mkdir()
     good = phantoms / "study" / "IM0001"
@@ -169,15 +170,72 @@ def spoilt(phantoms: Path, tmp_path: Path) -> Path:
     (folder / "text.dcm").write_text("no image", encoding="utf-8")
     frames = pydicom.dcmread(good)
     frames.NumberOfFrames = 2
-    frames.PixelData = frames.PixelData * 2
     frames.save_as(folder / "frames.dcm")
     return folder
+
+
+@pytest.fixture
+def film(phantoms: Path, tmp_path: Path) -> Path:
+    """A file of three frames, the last like the first."""
+    dataset = pydicom.dcmread(phantoms / "study" / "IM0001")
+    one = dataset.pixel_array
+    frames = np.stack([one, one[::-1], one])
+    dataset.NumberOfFrames, dataset.PixelData = 3, frames.tobytes()
+    dataset["PixelData"].VR = "OW"
+    dataset.save_as(tmp_path / "film.dcm")
+    return tmp_path / "film.dcm"
+
+
+def test_every_frame_becomes_an_image_of_its_own(made: Make, film: Path) -> None:
+    prepared = made(film, keep_names=True)
+    told = {row["frame"]: row["image"] for row in rows(prepared.private_map)}
+    assert set(told) == {"1", "2", "3"}
+    assert told["1"] == told["3"] != told["2"]  # one picture, two frames
+    assert told["2"].endswith("-film-frame-2.png")
+    for number in ("1", "2"):
+        with Image.open(prepared.out / told[number]) as image:
+            expected = display(read_radiograph(film, frame=int(number)), DisplaySpec()).image
+            np.testing.assert_array_equal(np.asarray(image), expected)
+    assert shared_uids(prepared.images) == []
+
+
+def test_pages_of_a_tiff_become_images(made: Make, tmp_path: Path) -> None:
+    pages = [Image.new("L", (9, 9), value) for value in (1, 2, 3)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    prepared = made(tmp_path / "pages.tif")
+    assert sorted(row["frame"] for row in rows(prepared.private_map)) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "sop_class",
+    ["1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.10008.5.1.4.1.1.66.4",
+     "1.2.840.10008.5.1.4.1.1.11.1", "1.2.840.10008.5.1.4.1.1.88.59",
+     "1.2.840.10008.5.1.4.1.1.104.1"],
+    ids=["SR", "SEG", "PR", "KO", "PDF"],
+)  # fmt: skip
+def test_objects_without_a_radiograph_are_passed_over_in_folders(
+    sop_class: str, made: Make, phantoms: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    good = phantoms / "study" / "IM0001"
+    shutil.copy(good, folder / "a.dcm")
+    other = pydicom.dcmread(good)
+    other.SOPClassUID = other.file_meta.MediaStorageSOPClassUID = sop_class
+    del other.PixelData
+    other.save_as(folder / "b.dcm")
+    prepared = made(folder)
+    assert [image.originals[0].path.name for image in prepared.images] == ["a.dcm"]
+    assert (prepared.passed_over, prepared.unreadable) == (1, ())
+    with pytest.raises(ImageError, match="this DICOM object has no pixels"):
+        made(folder / "b.dcm", name="named")  # whoever names it wants to be told
 
 
 def test_an_unreadable_image_stops_everything(made: Make, spoilt: Path, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="unreadable-image: 3 of 4 images") as told:
         made(spoilt)
-    assert "frames.dcm: has 2 frames; save each as a file of its own" in str(told.value)
+    assert "frames.dcm: is truncated: 2 frame(s)" in str(told.value)
+    assert told.value.fault == ImageFault.TRUNCATED
     assert "--allow unreadable-image" in str(told.value)
     assert [path.name for path in tmp_path.iterdir()] == ["spoilt"]
 

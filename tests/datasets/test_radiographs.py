@@ -8,12 +8,13 @@ import pytest
 from PIL import Image
 
 from lucency.configs.display import DisplaySpec
-from lucency.configs.errors import ImageError
+from lucency.configs.errors import ImageError, ImageFault
 from lucency.datasets.display import display
 from lucency.datasets.radiographs import (
     MAX_PIXELS,
     Radiograph,
     decode_radiograph,
+    frame_count,
     image_kind,
     read_radiograph,
 )
@@ -142,54 +143,80 @@ PAGES = encoded(noise(), "TIFF", save_all=True, append_images=[noise()])
 FLOAT = encoded(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF")
 
 
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"", "is not a PNG, JPEG, TIFF or DICOM image"),
-        (b"Dear colleague,\nplease find attached", "is not a PNG, JPEG, TIFF or DICOM image"),
-        (b"\x89PNG\r\n\x1a\n", "is damaged"),
-        (b"\xff\xd8\xff\xe0", "is damaged"),
-        (b"II*\0", "is damaged"),
-        (cut(PNG), "is damaged"),
-        (cut(JPEG), "is damaged"),
-        (cut(JPEG) + b"\xff\xd9", "the picture ends early"),
-        (cut(TIFF), "is damaged"),
-        (PNG[:500] + bytes([PNG[500] ^ 1]) + PNG[501:], "is damaged"),
-        (PAGES, "several pages"),
-        (FLOAT, "floating-point"),
-        (png_header(0, 5), ""),
-        (png_header(9000, 9000), "the limit is 80 megapixels"),
-        (png_header(65535, 65535), ""),
-        (png_header(4, 4, depth=16, colour=2), "16-bit colour"),
-        (png_header(4, 4, depth=16, colour=4), "16-bit colour"),
-    ],
-    ids=[
-        "empty",
-        "text",
-        "png-signature",
-        "jpeg-signature",
-        "tiff-signature",
-        "truncated-png",
-        "truncated-jpeg",
-        "truncated-jpeg-with-end",
-        "truncated-tiff",
-        "png-bit-flip",
-        "tiff-pages",
-        "tiff-float",
-        "zero-width",
-        "too-large",
-        "bomb",
-        "png-rgb-16",
-        "png-grey-alpha-16",
-    ],
-)
-def test_refuses_in_one_line(data: bytes, message: str) -> None:
+def flipped(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+REFUSED: dict[str, tuple[bytes, ImageFault, str]] = {
+    "empty": (b"", ImageFault.UNKNOWN_FORMAT, "is not a PNG, JPEG, TIFF or DICOM image"),
+    "text": (b"Dear colleague,\nplease", ImageFault.UNKNOWN_FORMAT, "is not a PNG"),
+    "png-signature": (b"\x89PNG\r\n\x1a\n", ImageFault.TRUNCATED, "is truncated"),
+    "jpeg-signature": (b"\xff\xd8\xff\xe0", ImageFault.TRUNCATED, "is truncated"),
+    "tiff-signature": (b"II*\0", ImageFault.TRUNCATED, "is truncated"),
+    "truncated-png": (cut(PNG), ImageFault.TRUNCATED, "is truncated"),
+    "png-without-its-end": (PNG[:-12], ImageFault.TRUNCATED, "is truncated"),
+    "truncated-jpeg": (cut(JPEG), ImageFault.TRUNCATED, "is truncated"),
+    "truncated-jpeg-with-end": (
+        cut(JPEG) + b"\xff\xd9", ImageFault.TRUNCATED, "its rest would be grey",
+    ),
+    "truncated-tiff": (cut(TIFF), ImageFault.TRUNCATED, "is truncated"),
+    "png-bit-flip": (flipped(PNG, 500), ImageFault.DAMAGED, "is damaged"),
+    "tiff-pages": (PAGES, ImageFault.SEVERAL_FRAMES, "has 2 frames; name one of them"),
+    "tiff-float": (FLOAT, ImageFault.DEPTH, "floating-point"),
+    "zero-width": (png_header(0, 5), ImageFault.NO_PIXELS, "its size is 0 × 5"),
+    "too-large": (png_header(9000, 9000), ImageFault.TOO_LARGE, "the limit is 80 megapixels"),
+    "bomb": (png_header(65535, 65535), ImageFault.TOO_LARGE, ""),
+    "png-rgb-16": (png_header(4, 4, depth=16, colour=2), ImageFault.COLOUR, "16-bit colour"),
+    "png-grey-alpha-16": (
+        png_header(4, 4, depth=16, colour=4), ImageFault.COLOUR, "16-bit colour",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refuses_in_one_line(case: str) -> None:
+    data, fault, message = REFUSED[case]
     with pytest.raises(ImageError) as caught:
         decode_radiograph(data, name="scan.png")
     text = str(caught.value)
     assert text.startswith("scan.png: ")
     assert message in text
     assert "\n" not in text
+    assert caught.value.fault == fault, text
+
+
+def test_pages_of_a_tiff_are_read_one_by_one() -> None:
+    first, second, third = (Image.fromarray(values) for values in (GREY, DEEP, GREY[:5, :7]))
+    data = encoded(first, "TIFF", save_all=True, append_images=[second, third])
+    assert frame_count(data, name="x") == 3
+    for number, expected in enumerate((GREY, DEEP, GREY[:5, :7]), start=1):
+        pixels = decode_radiograph(data, name="x", frame=number).pixels
+        assert np.array_equal(pixels, expected)
+        assert pixels.dtype == expected.dtype
+    for number in (0, 4):
+        with pytest.raises(ImageError, match=f"has 3 frames, there is no frame {number}") as told:
+            decode_radiograph(data, name="x", frame=number)
+        assert told.value.fault == ImageFault.NO_SUCH_FRAME
+
+
+def test_other_files_have_one_frame() -> None:
+    for data in (PNG, JPEG, TIFF):
+        assert frame_count(data, name="x") == 1
+        assert decode_radiograph(data, name="x", frame=1).size_wh == (200, 200)
+        with pytest.raises(ImageError, match="has 1 frame, there is no frame 2"):
+            decode_radiograph(data, name="x", frame=2)
+    with pytest.raises(ImageError) as told:
+        frame_count(b"text", name="x")
+    assert told.value.fault == ImageFault.UNKNOWN_FORMAT
+
+
+def test_directories_of_a_tiff_in_a_ring_are_counted_once() -> None:
+    data = bytearray(encoded(noise(), "TIFF"))
+    (first,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, first)
+    struct.pack_into("<I", data, first + 2 + 12 * count, first)
+    assert frame_count(bytes(data), name="x") == 1
+    assert decode_radiograph(bytes(data), name="x").size_wh == (200, 200)
 
 
 def test_a_mid_grey_jpeg_is_complete() -> None:
@@ -200,8 +227,9 @@ def test_a_mid_grey_jpeg_is_complete() -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"absent\.png: cannot be read: No such file"):
         read_radiograph(tmp_path / "absent.png")
-    with pytest.raises(ImageError, match="Is a directory"):
+    with pytest.raises(ImageError, match="Is a directory") as told:
         read_radiograph(tmp_path)
+    assert told.value.fault == ImageFault.UNREADABLE
 
 
 @pytest.mark.parametrize(
@@ -252,7 +280,8 @@ def test_the_truncated_files_of_fracatlas_are_found(lucency_data: Path) -> None:
     truncated = [path for path in paths if b"\xff\xd9" not in path.read_bytes()]
     assert truncated
     for path in truncated:
-        with pytest.raises(ImageError, match="truncated"):
+        with pytest.raises(ImageError, match="truncated") as told:
             read_radiograph(path)
+        assert told.value.fault == ImageFault.TRUNCATED
     for path in [path for path in paths if path not in truncated][::40]:
         assert read_radiograph(path).pixels.size

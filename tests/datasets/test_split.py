@@ -3,6 +3,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +11,8 @@ import pytest
 from lucency.annotations.findings import LabelMap, Status
 from lucency.annotations.records import SPLITS, UNSPLIT, Dataset, ImageRecord
 from lucency.configs.errors import ConfigError, DatasetError, LeakageError
-from lucency.datasets.leakage import check_leakage
-from lucency.datasets.split import read_assignments, split_dataset, unmatched
-from lucency.datasets.stratify import IMAGES, stratify
+from lucency.datasets.assignments import Overruled
+from lucency.datasets.split import keep_splits, split_dataset
 
 CLASSES = LabelMap(("fracture", "lesion", "rare"))
 
@@ -50,6 +50,10 @@ def dataset(root: Path, records: Sequence[ImageRecord]) -> Dataset:
     return Dataset(root, CLASSES, tuple(records))
 
 
+def split_of(made: Dataset, **options: Any) -> Dataset:
+    return split_dataset(made, **options).dataset
+
+
 def splits(split: Dataset) -> dict[str, str]:
     return {record.image.name: record.split for record in split.records}
 
@@ -70,14 +74,22 @@ def mixed(root: Path, patients: int) -> Dataset:
     return dataset(root, records)
 
 
+def check_no_group_is_torn(split: Dataset) -> None:
+    for key in ("patient_id", "sha256"):
+        found: dict[str, set[str]] = {}
+        for record in split.records:
+            found.setdefault(getattr(record, key), set()).add(record.split)
+        assert all(len(splits) == 1 for value, splits in found.items() if value)
+
+
 def test_no_patient_stands_in_two_splits(tmp_path: Path) -> None:
-    split = split_dataset(mixed(tmp_path, 60))
-    check_leakage(split)
+    split = split_of(mixed(tmp_path, 60))
+    check_no_group_is_torn(split)
     assert {record.split for record in split.records} == set(SPLITS)
 
 
 def test_every_class_and_negatives_have_their_share(tmp_path: Path) -> None:
-    split = split_dataset(mixed(tmp_path, 150))
+    split = split_of(mixed(tmp_path, 150))
     for stratum in ("fracture", "lesion", "rare", "negative", "images"):
         counts = Counter(
             record.split
@@ -93,7 +105,7 @@ def test_every_class_and_negatives_have_their_share(tmp_path: Path) -> None:
 def test_single_images_are_split_as_evenly_as_arithmetic_allows(tmp_path: Path) -> None:
     records = [record(tmp_path, f"f{n}.png", classes=["fracture"]) for n in range(40)]
     records += [record(tmp_path, f"n{n}.png") for n in range(33)]
-    split = split_dataset(dataset(tmp_path, records))
+    split = split_of(dataset(tmp_path, records))
     for status, total in ((Status.ANNOTATED, 40), (Status.NEGATIVE, 33)):
         counts = Counter(record.split for record in split.records if record.status is status)
         for name, share in zip(SPLITS, (0.70, 0.15, 0.15), strict=True):
@@ -104,7 +116,7 @@ def test_image_level_labels_are_balanced_too(tmp_path: Path) -> None:
     records = [
         record(tmp_path, f"{n}.png", tb=str(int(n % 5 == 0)), age=str(n)) for n in range(100)
     ]
-    split = split_dataset(dataset(tmp_path, records))
+    split = split_of(dataset(tmp_path, records))
     counts = Counter(record.split for record in split.records if record.label("tb"))
     assert counts == {"train": 14, "val": 3, "test": 3}
 
@@ -112,13 +124,13 @@ def test_image_level_labels_are_balanced_too(tmp_path: Path) -> None:
 def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:
     made = mixed(tmp_path, 40)
     shuffled = sorted(made.records, key=lambda record: record.sha256)
-    assert splits(split_dataset(made)) == splits(split_dataset(dataset(tmp_path, shuffled)))
+    assert splits(split_of(made)) == splits(split_of(dataset(tmp_path, shuffled)))
 
 
 def test_the_seed_decides(tmp_path: Path) -> None:
     made = mixed(tmp_path, 40)
-    assert splits(split_dataset(made, seed=1)) == splits(split_dataset(made, seed=1))
-    assert splits(split_dataset(made, seed=1)) != splits(split_dataset(made, seed=2))
+    assert splits(split_of(made, seed=1)) == splits(split_of(made, seed=1))
+    assert splits(split_of(made, seed=1)) != splits(split_of(made, seed=2))
 
 
 @pytest.mark.parametrize(
@@ -133,33 +145,74 @@ def test_small_sets_fill_as_many_splits_as_they_can(
         for p in range(patients)
         for n in range(3)
     ]
-    split = split_dataset(dataset(tmp_path, records))
+    split = split_of(dataset(tmp_path, records))
     assert {record.split for record in split.records} == expected
 
 
 def test_identical_images_stay_together(tmp_path: Path) -> None:
     records = [record(tmp_path, f"{n}.png", patient=f"p{n}") for n in range(30)]
     twins = [replace(records[n], sha256="same") for n in (0, 9, 18, 27)]
-    split = split_dataset(dataset(tmp_path, [*records[1:9], *twins, *records[10:18]]))
+    split = split_of(dataset(tmp_path, [*records[1:9], *twins, *records[10:18]]))
     assert len({record.split for record in split.records if record.sha256 == "same"}) == 1
-    check_leakage(split)
+    check_no_group_is_torn(split)
 
 
 def test_unknown_images_stay_outside(tmp_path: Path) -> None:
     records = [record(tmp_path, f"{n}.png") for n in range(10)]
     records.append(record(tmp_path, "u.png", status=Status.UNKNOWN))
-    split = split_dataset(dataset(tmp_path, records))
+    split = split_of(dataset(tmp_path, records))
     assert splits(split)["u.png"] == UNSPLIT
+    assert PurePosixPath("images/unsplit/u.png") not in split_dataset(split).groups
     assert Counter(splits(split).values())[UNSPLIT] == 1
+
+
+def test_unknown_images_with_a_label_take_part(tmp_path: Path) -> None:
+    unknown = Status.UNKNOWN
+    records = [record(tmp_path, f"{n}.png", status=unknown, tb=str(n % 2)) for n in range(40)]
+    records.append(record(tmp_path, "u.png", status=unknown, tb=""))
+    split = split_of(dataset(tmp_path, records))
+    counts = Counter((record.split, record.label("tb")) for record in split.records)
+    assert counts[UNSPLIT, None] == 1
+    assert counts["train", True] == counts["train", False] == 14
+    assert counts["val", True] == counts["test", False] == 3
+
+
+def test_near_duplicates_stay_together(tmp_path: Path) -> None:
+    records = [record(tmp_path, f"{n}.png", patient=f"p{n // 2}") for n in range(40)]
+    alike = [(records[0], records[9]), (records[9], records[30]), (records[5], records[39])]
+    for seed in range(5):
+        plan = split_dataset(dataset(tmp_path, records), alike=alike, seed=seed)
+        of = splits(plan.dataset)
+        assert of["0.png"] == of["1.png"] == of["8.png"] == of["30.png"] == of["31.png"]
+        assert of["4.png"] == of["39.png"]
+        assert plan.groups[records[0].image] == plan.groups[records[31].image]
+        assert len(set(plan.groups.values())) == 17
+
+
+def test_columns_are_balanced(tmp_path: Path) -> None:
+    records = [
+        record(tmp_path, f"{n}.png", site="abc"[n % 3], tube=f"t{n % 5}", age=str(n))
+        for n in range(300)
+    ]
+    plan = split_dataset(dataset(tmp_path, records), columns=("tube",))
+    assert plan.stratified == ("site", "tube")
+    for column, values in (("site", "abc"), ("tube", ("t0", "t4"))):
+        for value in values:
+            counts = Counter(r.split for r in plan.dataset.records if r.extra[column] == value)
+            total = sum(counts.values())
+            assert all(
+                abs(counts[split] / total - share) <= 0.02
+                for split, share in zip(SPLITS, (0.70, 0.15, 0.15), strict=True)
+            )
 
 
 def test_assigned_images_bring_their_patient_along(tmp_path: Path) -> None:
     made = mixed(tmp_path, 30)
     names = [record.image.name for record in made.records if record.patient_id in ("p3", "p4")]
-    split = split_dataset(made, assigned={names[0]: "test", "p9-0": "val"})
+    split = split_of(made, assigned={names[0]: "test", "p9-0": "val"})
     of_patient = {record.patient_id: record.split for record in split.records}
     assert (of_patient["p3"], of_patient["p9"]) == ("test", "val")
-    check_leakage(split)
+    check_no_group_is_torn(split)
 
 
 def test_official_lists_of_positives_leave_the_negatives_to_the_ratios(tmp_path: Path) -> None:
@@ -167,7 +220,7 @@ def test_official_lists_of_positives_leave_the_negatives_to_the_ratios(tmp_path:
     positives = [record(tmp_path, f"f{n}.jpg", classes=["fracture"]) for n in range(60)]
     negatives = [record(tmp_path, f"n{n}.jpg") for n in range(100)]
     assigned = {f"f{n}.jpg": "val" if n < 7 else "train" for n in range(60)}
-    split = split_dataset(
+    split = split_of(
         dataset(tmp_path, [*positives, *negatives]), ratios=(85, 15, 0), assigned=assigned
     )
     found = splits(split)
@@ -176,28 +229,114 @@ def test_official_lists_of_positives_leave_the_negatives_to_the_ratios(tmp_path:
     assert counts == {"train": 85, "val": 15}
 
 
-def test_one_patient_assigned_to_two_splits_is_refused(tmp_path: Path) -> None:
-    made = dataset(tmp_path, [record(tmp_path, f"{n}.png", patient="P7") for n in range(2)])
-    with pytest.raises(LeakageError, match=r"patient 'P7' is assigned to train \(0.png\) and to"):
-        split_dataset(made, assigned={"0.png": "train", "1.png": "val"})
+def official(root: Path, counts: dict[str, int]) -> Dataset:
+    records = [
+        record(root, f"{split}{n}.png", classes=["fracture"] * (n % 2), official_split=split)
+        for split, count in counts.items()
+        for n in range(count)
+    ]
+    return dataset(root, records)
 
 
 @pytest.mark.parametrize(
-    ("assigned", "error", "message"),
+    ("counts", "ratios", "expected"),
     [
-        ({"absent.png": "val"}, DatasetError, "none of the 1 assigned names"),
-        ({"same": "val"}, DatasetError, "'same' fits"),
-        ({"0.png": "valid"}, ConfigError, "must be one of train, val, test, got 'valid'"),
+        ({"train": 50, "val": 7, "test": 9}, (70, 15, 15), {"train": 50, "val": 7, "test": 9}),
+        ({"train": 80, "test": 30}, (75, 25, 50), {"train": 60, "val": 20, "test": 30}),
+        ({"train": 80, "test": 30}, (1, 0, 1), {"train": 80, "test": 30}),
+        ({"train": 80}, (60, 20, 20), {"train": 60, "val": 20}),
+        ({"train": 40, "test": 20, "": 20}, (50, 50, 0), {"train": 30, "val": 30, "test": 20}),
+        ({"train": 10, "": 100}, (70, 15, 15), {"train": 80, "val": 15, "test": 15}),
+        ({"test": 10, "": 100}, (80, 20, 0), {"train": 80, "val": 20, "test": 10}),
     ],
-    ids=["no-match", "ambiguous", "no-split"],
+    ids=["whole", "no-val", "no-val-wanted", "train-alone", "rest", "some-train", "test-alone"],
 )
-def test_wrong_assignments_are_refused(
-    tmp_path: Path, assigned: dict[str, str], error: type[Exception], message: str
+def test_the_official_column_is_honoured(
+    tmp_path: Path,
+    counts: dict[str, int],
+    ratios: tuple[int, int, int],
+    expected: dict[str, int],
 ) -> None:
-    names = ("0.png", "same.png", "same.jpg")
-    made = dataset(tmp_path, [record(tmp_path, name) for name in names])
+    made = official(tmp_path, counts)
+    split = split_of(made, ratios=ratios)
+    assert Counter(splits(split).values()) == expected
+    kept = {split for split in ("val", "test") if split in counts}
+    assert all(
+        record.split == record.extra["official_split"]
+        for record in split.records
+        if record.extra["official_split"] in kept
+    )
+    ignored = split_of(made, ratios=(50, 25, 25), honour_official=False)
+    shares = Counter(splits(ignored).values())
+    assert abs(shares["train"] - len(made.records) / 2) <= 1
+
+
+def test_a_torn_patient_goes_to_the_side_that_is_evaluated(tmp_path: Path) -> None:
+    chosen = ["train", "train", "test", "", "val", "train", "val", "train", "train"]
+    records = [
+        record(tmp_path, f"{n}.png", patient=f"p{min(n // 4, 1)}", official_split=split)
+        for n, split in enumerate(chosen[:-1])
+    ]
+    records.append(record(tmp_path, "8.png", patient="p2", official_split="train"))
+    plan = split_dataset(dataset(tmp_path, records))
+    assert list(splits(plan.dataset).values()) == ["test"] * 4 + ["val"] * 4 + ["train"]
+    folder = PurePosixPath("images/unsplit")
+    assert plan.overruled == (
+        Overruled(folder / "0.png", "train", "test"),
+        Overruled(folder / "1.png", "train", "test"),
+        Overruled(folder / "5.png", "train", "val"),
+        Overruled(folder / "7.png", "train", "val"),
+    )
+
+
+@pytest.mark.parametrize("fold", [0, 3])
+def test_folds_are_the_same_whichever_is_val(tmp_path: Path, fold: int) -> None:
+    made = mixed(tmp_path, 100)
+    split = split_of(made, folds=4, fold=fold)
+    check_no_group_is_torn(split)
+    folds = [record.extra["fold"] for record in split.records]
+    assert folds == [r.extra["fold"] for r in split_of(made, folds=4, fold=1).records]
+    assert set(folds) == {"0", "1", "2", "3"}
+    for record_ in split.records:
+        assert record_.split == ("val" if record_.extra["fold"] == str(fold) else "train")
+    for stratum in ("fracture", "lesion", "rare", "images"):
+        counts = Counter(
+            record.extra["fold"]
+            for record in split.records
+            if stratum == "images" or stratum in {f.label for f in split.findings(record)}
+        )
+        assert max(counts.values()) - min(counts.values()) <= 3, (stratum, counts)
+
+
+def test_folds_leave_the_official_test_part_alone(tmp_path: Path) -> None:
+    made = official(tmp_path, {"train": 40, "val": 10, "test": 20, "": 10})
+    split = split_of(made, folds=3, fold=2, assigned={"0.png": "test"})
+    for record_ in split.records:
+        tested = record_.extra["official_split"] == "test" or record_.image.name == "0.png"
+        assert (record_.split == "test") == tested
+        assert (record_.extra["fold"] == "") == tested
+    again = split_of(split)
+    assert not any("fold" in record.extra for record in again.records)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"folds": 1}, ConfigError, "folds: must be at least 2, got 1"),
+        ({"folds": 3, "fold": 3}, ConfigError, "fold: must be from 0 to 2, got 3"),
+        ({"folds": 3, "fold": -1}, ConfigError, "fold: must be from 0 to 2"),
+        ({"folds": 3, "assigned": {"0.png": "val"}}, ConfigError, "val is a fold"),
+        ({"folds": 9}, DatasetError, "4 groups of images .* cannot fill 9 folds"),
+        ({"columns": ("absent",)}, ConfigError, "no column 'absent'"),
+    ],
+    ids=["one", "too-high", "negative", "val", "too-many", "column"],
+)
+def test_folds_and_columns_that_cannot_be_are_refused(
+    tmp_path: Path, options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    made = dataset(tmp_path, [record(tmp_path, f"{n}.png") for n in range(4)])
     with pytest.raises(error, match=message):
-        split_dataset(made, assigned=assigned)
+        split_dataset(made, **options)
 
 
 @pytest.mark.parametrize(
@@ -210,32 +349,49 @@ def test_wrong_ratios_are_refused(tmp_path: Path, ratios: tuple[float, float, fl
         split_dataset(dataset(tmp_path, [record(tmp_path, "0.png")]), ratios=ratios)
 
 
-def test_lists_are_read_with_and_without_heading(tmp_path: Path) -> None:
-    (tmp_path / "train.csv").write_text("image_id,age\nimages/a.png,3\nb.png,4\n")
-    (tmp_path / "valid.txt").write_text("\ufeffc.png\r\n\r\n", encoding="utf-8")
-    lists = [("train", tmp_path / "train.csv"), ("val", tmp_path / "valid.txt")]
-    assigned = read_assignments(lists)
-    assert assigned == {"a.png": "train", "b.png": "train", "c.png": "val"}
-    made = dataset(tmp_path, [record(tmp_path, "a.png"), record(tmp_path, "c.jpg")])
-    assert unmatched(made, assigned) == ("b.png", "c.png")
+def test_splits_are_kept_as_they_are(tmp_path: Path) -> None:
+    made = split_of(mixed(tmp_path, 20))
+    plan = keep_splits(made)
+    assert plan.dataset == made
+    assert not plan.moves
+    assert plan.groups.keys() == {record.image for record in made.records}
 
 
-def test_an_image_in_two_lists_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("image\na.png\n")
-    with pytest.raises(LeakageError, match=r"a\.png stands in the list of train as well as of val"):
-        read_assignments([("train", tmp_path / "a.csv"), ("val", tmp_path / "a.csv")])
-    with pytest.raises(ConfigError, match="got 'valid'"):
-        read_assignments([("valid", tmp_path / "a.csv")])
+def test_leaking_splits_are_not_kept(tmp_path: Path) -> None:
+    made = split_of(mixed(tmp_path, 20))
+    first = next(record for record in made.records if record.split == "train")
+    other = next(record for record in made.records if record.split == "test")
+    with pytest.raises(LeakageError, match=r"in train and .* in test are of one patient"):
+        keep_splits(made, alike=[(first, other)])
+    moved = [replace(r, split="test") if r is first else r for r in made.records]
+    several = sum(record.patient_id == first.patient_id for record in made.records) > 1
+    assert several
+    with pytest.raises(LeakageError, match=f"are of patient '{first.patient_id}'"):
+        keep_splits(replace(made, records=tuple(moved)))
+    unsplit = [replace(r, split=UNSPLIT) if r is first else r for r in made.records]
+    with pytest.raises(DatasetError, match=r"is in no split.*leave out --as-is"):
+        keep_splits(replace(made, records=tuple(unsplit)))
 
 
-def test_swaps_mend_what_the_greedy_step_leaves() -> None:
-    groups = [{IMAGES: n, "class a": n} for n in (7, 5, 4, 4, 3, 3, 2, 2)]
-    placed = stratify(groups, {"train": 0.5, "val": 0.5})
-    sums = Counter[str]()
-    for group, split in zip(groups, placed, strict=True):
-        sums[split] += group[IMAGES]
-    assert set(sums.values()) == {15}
-
-
-def test_no_groups_are_no_mistake() -> None:
-    assert stratify([], {"train": 1.0}) == []
+@pytest.mark.real_data
+def test_the_pneumonia_set_by_patient(lucency_data: Path, tmp_path: Path) -> None:
+    records = []
+    for path in sorted((lucency_data / "pneumonia/train").rglob("*.jpeg")):
+        name = path.name.split("_")[0] if path.name.startswith("person") else path.name[:-10]
+        image = PurePosixPath("images/unknown", path.name)
+        label = {"pneumonia": str(int(path.parent.name == "PNEUMONIA"))}
+        records.append(
+            ImageRecord(image, UNSPLIT, name, Status.UNKNOWN, 224, 224, path.name, "s", label)
+        )
+    split = split_of(Dataset(tmp_path, LabelMap(()), tuple(records)))
+    check_no_group_is_torn(split)
+    for value, total in (("0", 1341), ("1", 3875)):
+        counts = Counter(r.split for r in split.records if r.extra["pneumonia"] == value)
+        assert sum(counts.values()) == total
+        for name, share in zip(SPLITS, (0.70, 0.15, 0.15), strict=True):
+            assert abs(counts[name] / total - share) <= 0.002, (value, counts)
+    # Patients of several images are as frequent in every part.
+    sizes = {name: len(split.in_split(name)) for name in SPLITS}
+    people = {name: len({r.patient_id for r in split.in_split(name)}) for name in SPLITS}
+    means = [sizes[name] / people[name] for name in SPLITS]
+    assert max(means) - min(means) < 0.05

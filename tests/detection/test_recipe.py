@@ -20,6 +20,8 @@ def test_shipped_configurations_are_valid(name: str) -> None:
     [
         ("epoch=3", "unknown key 'epoch'"),
         ("augment.shear=3", "unknown key 'augment.shear'"),
+        ("augment.intensity=[{Affine: {}}]", r"augment\.intensity\[0\]\.Affine: moves, cuts"),
+        ("augment.intensity=[{Blur: {p: 3}}]", r"augment\.intensity\[0\]\.Blur\.p: .* got 3"),
         ("epochs=0", "epochs: "),
         ("image_size=100", "image_size: "),
         ("display.low=99.9", r"low \(99.9\) must be below high"),

@@ -1,5 +1,6 @@
 """Training, resume and export on a handful of phantoms, from an untrained network."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from lucency.annotations.records import DATASET_CSV
+from lucency.annotations.records import DATASET_CSV, read_dataset
 from lucency.configs.bundle import WEIGHTS, load_bundle
 from lucency.configs.errors import BundleError, ConfigError, DatasetError, LeakageError
+from lucency.datasets.placement import apply_split
+from lucency.datasets.split import keep_splits
 from lucency.detection.detector import open_detector
 from lucency.detection.export import export
 from lucency.detection.offline_ultralytics import import_ultralytics
@@ -44,11 +47,13 @@ def write_set(root: Path, splits: dict[str, int]) -> Path:
                 (root / folder / split).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(root / f"images/{split}/{name}.png"), image)
             (root / f"labels/{split}/{name}.txt").write_text(label, encoding="utf-8")
-            rows.append(f"images/{split}/{name}.png,{split},{name},{status},64,64,{name},x.json")
+            digest = hashlib.sha256((root / f"images/{split}/{name}.png").read_bytes()).hexdigest()
+            rows.append(f"images/{split}/{name}.png,{split},{name},{status},64,64,{digest},x.json")
     (root / DATASET_CSV).write_text("\n".join(rows) + "\n", encoding="utf-8")
     (root / "data.yaml").write_text(
         "train: images/train\nval: images/val\nnames: [ring, square]\n", encoding="utf-8"
     )
+    apply_split(keep_splits(read_dataset(root)))
     return root
 
 

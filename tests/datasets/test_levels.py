@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from lucency.datasets import levels
+from lucency.datasets.levels import Levels, percentiles
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [
+        (np.uint8, 0, 255),
+        (np.uint16, 0, 65535),
+        (np.int16, -32768, 32767),
+        (np.int32, -(2**31), 2**31 - 1),
+    ],
+)
+def test_levels_say_what_each_pixel_is(dtype: type, low: int, high: int) -> None:
+    pixels = np.random.default_rng(0).integers(low, high, (30, 41), dtype=dtype, endpoint=True)
+    pixels[0, :2] = low, high
+    found = Levels.of(pixels)
+    assert np.array_equal(found.stored[found.places], pixels)
+    counts = found.counts()
+    assert counts.sum() == pixels.size
+    assert counts[found.stored == low] == (pixels == low).sum()
+    table = np.arange(len(found.stored)).astype(np.uint16)
+    assert np.array_equal(found.look_up(table), table[found.places])
+
+
+def test_a_part_of_an_image_will_do() -> None:
+    pixels = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    found = Levels.of(pixels[10:20, 5:9])
+    assert found.counts().sum() == 40
+    assert found.look_up((found.stored >> 8).astype(np.uint8)).tolist() == (
+        (pixels[10:20, 5:9] >> 8).tolist()
+    )
+
+
+def test_large_images_are_counted_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(levels, "_MOST_COUNTED", 100)
+    pixels = np.random.default_rng(1).integers(0, 9, (37, 41), dtype=np.uint16)
+    assert Levels.of(pixels).counts()[:9].tolist() == np.bincount(pixels.ravel()).tolist()
+
+
+@pytest.mark.parametrize("shape", [(1024, 1026), (1100, 1001), (1 << 20, 1)])
+def test_many_8_bit_pixels_are_counted_in_pairs(shape: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(3).integers(0, 200, shape, dtype=np.uint8)
+    expected = np.bincount(pixels.ravel(), minlength=256)
+    assert Levels.of(pixels).counts().tolist() == expected.tolist()
+    part = pixels[:, : max(1, shape[1] - 1)]
+    expected = np.bincount(part.ravel(), minlength=256)
+    assert Levels.of(part).counts().tolist() == expected.tolist()
+
+
+def test_an_older_opencv_looks_up_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Levels.of(np.arange(4096, dtype=np.uint16).reshape(64, 64))
+    table = (found.stored >> 4).astype(np.uint8)
+    first = found.look_up(table)
+    monkeypatch.setattr(levels, "_LOOKS_UP_16_BITS", False)
+    assert np.array_equal(found.look_up(table), first)
+
+
+@pytest.mark.parametrize("ranks", [(0.0, 100.0), (0.5, 99.5), (33.0, 34.0)])
+def test_percentiles_of_values_in_any_order(ranks: tuple[float, float]) -> None:
+    rng = np.random.default_rng(2)
+    values, counts = rng.permutation(50) * 1.5, rng.integers(0, 9, 50)
+    expected = np.percentile(np.repeat(values, counts), ranks)
+    assert percentiles(values, counts, ranks) == pytest.approx(tuple(expected))
