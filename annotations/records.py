@@ -9,7 +9,7 @@ An empty label file is a confirmed negative, a missing one means unknown.
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -173,19 +173,30 @@ def dataset_csv(records: Iterable[ImageRecord]) -> str:
 def data_yaml(label_map: LabelMap, splits: Iterable[str]) -> str:
     """The text of ``data.yaml`` as Ultralytics reads it; paths are relative to the file.
 
-    A set that was not split yet names its one folder for training and validation, since
-    Ultralytics insists on both; our own training refuses such a set.
+    ``splits`` are those of the images with boxes and of the confirmed negatives. A set without
+    train or val names one folder for both, since Ultralytics insists on them, and says so; our
+    own training refuses such a set.
     """
-    present = [split for split in SPLITS if split in set(splits)]
+    found = set(splits)
+    present = [split for split in SPLITS if split in found]
     lines = {split: f"images/{split}" for split in present}
+    missing = [split for split in ("train", "val") if split not in found]
     note = ""
-    if not {"train", "val"} <= lines.keys():
-        note = "# Not split yet: run `lucency split` on this folder before training.\n"
+    if missing:
+        note = _what_lacks(missing, found)
         folder = f"images/{present[0] if present else UNSPLIT}"
         lines = {"train": folder, "val": folder, **lines}
     names = dict(enumerate(label_map.names))
     text = yaml.safe_dump({**lines, "names": names}, sort_keys=False, allow_unicode=True)
     return note + str(text)
+
+
+def _what_lacks(missing: Sequence[str], splits: Set[str]) -> str:
+    """The comment at the head of a ``data.yaml`` on which no detector can be trained."""
+    if not splits:
+        return "# No image has boxes or is a confirmed negative: not for training a detector.\n"
+    what = f"Has no {' and no '.join(missing)}" if splits & {*SPLITS} else "Not split yet"
+    return f"# {what}: run `lucency split` on this folder before training.\n"
 
 
 def write_tables(dataset: Dataset) -> None:
@@ -219,10 +230,13 @@ def _record(row: Mapping[str, str], *, where: str) -> ImageRecord:
     try:
         if None in row:
             raise ValueError("has more fields than there are columns")
+        image = PurePosixPath(row["image"])
+        if image.is_absolute() or ".." in image.parts or len(image.parts) < 2:
+            raise ValueError(f"image must be a path such as images/train/1.png, got '{image}'")
         return ImageRecord(
-            image=PurePosixPath(row["image"]),
+            image=image,
             split=row["split"],
-            patient_id=row["patient_id"],
+            patient_id=row["patient_id"].strip(),
             status=Status(row["status"]),
             width=int(row["width"]),
             height=int(row["height"]),

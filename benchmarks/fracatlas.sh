@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole path on real input: FracAtlas from its COCO file to a box out of the service.
+# The whole path on real input: FracAtlas from the folder to a box out of the service.
 #
 #   benchmarks/fracatlas.sh DATA OUT [EPOCHS]
 #
@@ -7,18 +7,14 @@
 # are passed over, and an interrupted training goes on.
 set -euo pipefail
 data=$1 out=$2 epochs=${3:-6}
-fracatlas=$data/fracatlas
 mkdir -p "$out"
 
 step() { printf '\n== %s\n' "$*"; SECONDS=0; "$@"; printf '   %s s\n' "$SECONDS"; }
 
 [ -d "$out/fracatlas" ] || {
-  step lucency convert "$fracatlas/annotations/coco.json" "$out/fracatlas" \
-    --images "$fracatlas/images/Fractured" --negatives "$fracatlas/images/Non_fractured" \
-    --allow unreadable-image
+  step lucency import fracatlas "$data/fracatlas" "$out/fracatlas"
   # The official split lists positives only; the negatives are shared out 90 to 10.
-  step lucency split "$out/fracatlas" --ratios 90/10/0 \
-    --assign "train=$fracatlas/split/train.csv" --assign "val=$fracatlas/split/valid.csv"
+  step lucency split "$out/fracatlas" --ratios 90/10/0
 }
 settings=(
   --set image_size=416 --set "weights=$data/weights/yolo11n_coco_8bit.pt"

@@ -27,7 +27,7 @@ from lucency.datasets.sandbox import DEFAULT_MEMORY_BYTES, DEFAULT_SECONDS, Sand
 
 READ = "read"
 # For killing a process and waiting for it, on a machine that has other work.
-GRACE_SECONDS = 0.5
+GRACE_SECONDS = 0.2
 MEGABYTE = 1 << 20
 
 

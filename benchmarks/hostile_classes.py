@@ -163,7 +163,7 @@ CLASSES: Mapping[str, tuple[Maker, str | None]] = {
     "tiff-ring": (ring, None),
     "tiff-unknown-compression": (
         lambda: tiff_of((256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (259, 3, 1, 999),
-                        (262, 3, 1, 1), (273, 4, 1, 8), (279, 4, 1, 64)), "damaged",
+                        (262, 3, 1, 1), (273, 4, 1, 8), (279, 4, 1, 64)), "unsupported-syntax",
     ),
     "tiff-several-pages": (lambda: good_files()["tiff-pages"], "several-frames"),
     "jpeg-exif-orientation-99": (

@@ -119,14 +119,14 @@ def _measure(bundle: Path, dataset: Path, out: Path, *, split: str) -> "Classifi
     from lucency.classification.classifier import open_classifier
     from lucency.classification.evaluate import figures, predict_split, write_figures
     from lucency.classification.report import write_page
-    from lucency.classification.targets import check_split_leakage
     from lucency.configs import atomic
     from lucency.datasets.labelled import labelled_split
+    from lucency.datasets.leakage import check_leakage
 
     classifier = open_classifier(bundle)
     manifest = classifier.manifest
     data = read_dataset(dataset)
-    check_split_leakage(data, labels=manifest.class_names)
+    check_leakage(data)
     labelled = labelled_split(data, split=split, labels=manifest.class_names, both_values=False)
     facts = {
         "bundle": manifest.name,

@@ -29,11 +29,11 @@ from lucency.classification.run_folder import (
     start_run,
     write_history,
 )
-from lucency.classification.targets import check_split_leakage
 from lucency.classification.weights import load_initial_weights
 from lucency.configs import atomic
 from lucency.configs.errors import ConfigError
 from lucency.datasets.labelled import LabelledSplit, labelled_split
+from lucency.datasets.leakage import check_leakage
 from lucency.evaluation.roc import classification_metrics
 
 
@@ -95,7 +95,7 @@ def train(
 
     """
     dataset = read_dataset(dataset_dir)
-    check_split_leakage(dataset, labels=config.labels)
+    check_leakage(dataset)
     train_split = labelled_split(dataset, split="train", labels=config.labels)
     val_split = labelled_split(dataset, split="val", labels=config.labels)
     check_run(config, dataset_dir=dataset_dir, run_dir=run_dir, resume=resume)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import albumentations
 
 Parameters: TypeAlias = dict[str, Any]
+# What `PadIfNeeded` makes of an image if nothing else is said.
+_LEAST_PADDED_PX = 1024
 # Where below the entry of the list something is wrong, and what.
 _Problem: TypeAlias = tuple[tuple[str, ...], str]
 
@@ -162,18 +164,32 @@ def pipeline(
 
 def check_crop_sizes(transforms: Transforms, *, side: int) -> None:
     """Check that crops in pixels keep enough of a square of ``side``; raises `ValueError`."""
-    size_hw = (side, side)
+    sizes_hw = {(side, side)}  # several, where a transform that changes them may be left out
     for position, transform in enumerate(transforms):
         ((name, values),) = transform.items()
-        if name == "RandomResizedCrop":
-            size_hw = (int(values["size"][0]), int(values["size"][1]))
-        elif name in ("Resize", "RandomCrop", "CenterCrop"):
-            wanted = (int(values["height"]), int(values["width"]))
+        if name in ("RandomCrop", "CenterCrop"):
             padded = bool(values.get("pad_if_needed"))
-            problem = unsuited_crop_size(size_hw, kept_hw=wanted, padded=padded)
-            if problem and name != "Resize":
-                raise ValueError(f"augment[{position}].{name}: {problem}")
-            size_hw = wanted
+            for size_hw in sorted(sizes_hw):
+                kept_hw = _size_after(name, values, size_hw)
+                problem = unsuited_crop_size(size_hw, kept_hw=kept_hw, padded=padded)
+                if problem:
+                    raise ValueError(f"augment[{position}].{name}: {problem}")
+        after = {_size_after(name, values, size_hw) for size_hw in sizes_hw}
+        sizes_hw = after if values.get("p", 1.0) >= 1.0 else sizes_hw | after
+
+
+def _size_after(name: str, values: Parameters, size_hw: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of an image of ``size_hw`` after the transform."""
+    height, width = size_hw
+    if name == "RandomResizedCrop":
+        height, width = values["size"]
+    elif name in ("Resize", "RandomCrop", "CenterCrop"):
+        height, width = values["height"], values["width"]
+    elif name == "PadIfNeeded":
+        # None stands for a multiple of a number, which adds little.
+        height = max(height, values.get("min_height", _LEAST_PADDED_PX) or 0)
+        width = max(width, values.get("min_width", _LEAST_PADDED_PX) or 0)
+    return int(height), int(width)
 
 
 def _albumentations() -> Any:

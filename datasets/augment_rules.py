@@ -122,6 +122,11 @@ _REASONS = {name: reason for reason, names in _REFUSED.items() for name in names
 # A smaller part may lack the finding that the image's label speaks of.
 LEAST_KEPT_AREA = 0.5
 _NARROWEST, _WIDEST = 3 / 4, 4 / 3
+# As in a detector's recipe; left out, albumentations' own default counts.
+MOST_DEGREES = 45.0
+_TURNS: Mapping[str, tuple[str, float]] = MappingProxyType(
+    {"Affine": ("rotate", 0.0), "Rotate": ("limit", 90.0)}
+)
 
 
 def unsuited(name: str, *, intensity_only: bool) -> str | None:
@@ -145,6 +150,13 @@ def unsuited_parameters(name: str, parameters: Mapping[str, Any]) -> Iterator[tu
         yield "shear", "must be 0: shear imitates the deformity of a bone"
     if parameters.get("per_channel", name == "GaussNoise") is not False:
         yield "per_channel", "must be false: other values for each channel give colours"
+    if name in _TURNS:
+        parameter, default = _TURNS[name]
+        if any(abs(angle) > MOST_DEGREES for angle in _numbers(parameters.get(parameter, default))):
+            limits = f"[-{MOST_DEGREES:.0f}, {MOST_DEGREES:.0f}]"
+            yield parameter, f"must lie within {limits} degrees: no patient is placed farther round"
+    if name == "Affine" and any(factor <= 0 for factor in _numbers(parameters.get("scale"))):
+        yield "scale", "must be above 0: below, it mirrors the body"
     if name == "RandomResizedCrop":
         yield from _unsuited_crop(parameters)
 

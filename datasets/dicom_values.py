@@ -12,7 +12,8 @@ from lucency.datasets.radiographs import Greyscale, Lut, Window
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-# Attributes that say what is seen, not whose it is (DICOM PS3.15 E.1 keeps them).
+# Attributes that say what is seen and how it was taken, not whose it is. Sex and age alone identify
+# nobody (DICOM PS3.15 E.1 keeps them as patient characteristics); no service answers with them.
 TAGS = (
     "Modality",
     "BodyPartExamined",
@@ -21,10 +22,17 @@ TAGS = (
     "ImageLaterality",
     "PresentationIntentType",
     "PhotometricInterpretation",
+    "Manufacturer",
+    "PatientSex",
+    "PatientAge",
 )
 WINDOW_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 # Functional groups with attributes that are read here.
 _GROUPS = ("PixelMeasuresSequence", "PixelValueTransformationSequence", "FrameVOILUTSequence")
+# Numbers beyond these make no picture; within them nothing overflows.
+MAX_RESCALE = 1e8
+MAX_WINDOW = 1e18
+MIN_WIDTH = 1e-12
 # The longest text that DICOM allows for an attribute we keep has 64 characters.
 MAX_TEXT = 1024
 
@@ -70,6 +78,12 @@ def read_greyscale(dataset: "Dataset", *, name: str) -> Greyscale:
     slope, intercept = _number(dataset, "RescaleSlope"), _number(dataset, "RescaleIntercept")
     if slope == 0:
         raise ImageError(f"{name}: RescaleSlope must not be 0; mend the header", ImageFault.HEADER)
+    if max(abs(slope or 0.0), abs(intercept or 0.0)) > MAX_RESCALE:
+        raise ImageError(
+            f"{name}: RescaleSlope and RescaleIntercept must not be above {MAX_RESCALE:g}, found "
+            f"{slope} and {intercept}; mend the header",
+            ImageFault.HEADER,
+        )
     if dataset.get("VOILUTSequence"):
         # The VOI LUT maps the output of the Modality LUT, which is never negative.
         signed_input = modality_lut is None and (signed or (intercept or 0.0) < 0)
@@ -124,16 +138,16 @@ def read_spacing_mm(dataset: "Dataset") -> tuple[float, float] | None:
 
 
 def _windows(dataset: "Dataset", *, name: str) -> tuple[Window, ...]:
-    """All windows but those whose width is not allowed (C.11.2.1.2)."""
+    """All windows but those whose width is not allowed (C.11.2.1.2), or beyond all values."""
     function = read_text(dataset, "VOILUTFunction", name=name) or "LINEAR"
     if function not in WINDOW_FUNCTIONS:
         return ()
-    narrowest = 1.0 if function == "LINEAR" else math.ulp(0.0)
+    narrowest = 1.0 if function == "LINEAR" else MIN_WIDTH
     pairs = zip(_numbers(dataset, "WindowCenter"), _numbers(dataset, "WindowWidth"), strict=False)
     return tuple(
         Window(center, width, function)
         for center, width in pairs
-        if math.isfinite(center) and narrowest <= width < math.inf
+        if abs(center) <= MAX_WINDOW and narrowest <= width <= MAX_WINDOW
     )
 
 
@@ -148,6 +162,12 @@ def _lut(item: "Dataset", *, signed: bool, name: str) -> Lut:
     count = count % 65536 or 65536  # 0 stands for 65536, which does not fit
     if signed and first >= 32768:
         first -= 65536
+    if not -32768 <= first < 65536:
+        raise ImageError(
+            f"{name}: a look-up table begins at {first}, which does not fit into 16 bits; mend "
+            "the header",
+            ImageFault.HEADER,
+        )
     data = item.LUTData
     if isinstance(data, bytes):
         # Up to 8 bits, two entries may share a word: then there are as many bytes as entries.

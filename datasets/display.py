@@ -102,8 +102,7 @@ def _shades(levels: Levels, radiograph: Radiograph, spec: DisplaySpec) -> NDArra
         low, high = (spec.low, spec.high) if spec.method == "percentile" else (0.0, 100.0)
         # Of an inverted image the highest values are black, so the ranks change places.
         ranks = (100.0 - high, 100.0 - low) if greyscale.inverted else (low, high)
-        counts = _without_padding(levels, radiograph.padding)
-        shades = _ramp(values, *percentiles(values, counts, ranks))
+        shades = _ramp(values, *_stretch(levels, values, ranks, radiograph.padding))
     if greyscale.inverted:
         shades = 1.0 - shades
     if stretched:
@@ -111,11 +110,28 @@ def _shades(levels: Levels, radiograph: Radiograph, spec: DisplaySpec) -> NDArra
     return shades
 
 
-def _without_padding(levels: Levels, padding: tuple[int, int] | None) -> NDArray[np.int64]:
-    """How many pixels (L,) of the picture have each level; all count where all are padding."""
+def _stretch(
+    levels: Levels,
+    values: NDArray[np.float64],
+    ranks: tuple[float, float],
+    padding: tuple[int, int] | None,
+) -> tuple[float, float]:
+    """The values between which grey levels lie: percentiles of the picture without its padding.
+
+    Where both meet, because one value fills nearly the whole image, its whole range. All pixels
+    count where all are padding.
+    """
+    is_padding = _is_padding(levels, padding)
+    # The ends of the whole range may be single pixels, so nothing may be passed over there.
+    if ranks[0] > 0.0 and ranks[1] < 100.0:
+        counts = np.where(is_padding, 0, levels.counts(sampled=True))
+        low, high = percentiles(values, counts, ranks) if counts.any() else (0.0, 0.0)
+        if low < high:
+            return low, high
     counts = levels.counts()
-    picture = np.where(_is_padding(levels, padding), 0, counts)
-    return picture if picture.any() else counts
+    counts = counts if is_padding[counts > 0].all() else np.where(is_padding, 0, counts)
+    low, high = percentiles(values, counts, ranks)
+    return (low, high) if low < high else percentiles(values, counts, (0.0, 100.0))
 
 
 def _is_padding(levels: Levels, padding: tuple[int, int] | None) -> NDArray[np.bool_]:

@@ -42,6 +42,8 @@ def fingerprints(
     unreadable: dict[str, str] = {}
     total = len(dataset.records)
     new = [record for record in dataset.records if record.sha256 not in known]
+    if progress is not None:
+        progress(total - len(new), total)
     for done, (record, made) in enumerate(
         zip(new, in_order(partial(_look_at, dataset), new, workers=workers), strict=True),
         start=total - len(new) + 1,

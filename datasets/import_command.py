@@ -169,13 +169,21 @@ def _report(made: "ImportedSet", *, console: "Console", out: Path) -> None:
 
 def _sections(made: "ImportedSet") -> list[list[tuple[str, int]]]:
     """The summary's rows, a list for each section that has something to say."""
+    from lucency.annotations.ledger import Reason
+
     counts = made.counts
     images = [(f"images, {status}", n) for status, n in counts.status.items() if n]
     images += [(f"left out, {reason}", n) for reason, n in counts.left_out.items()]
+    contradictions = made.ledger.noted_by_reason()[Reason.CONTRADICTION]
+    images += [("of these contradictory, see ledger.json", contradictions)] * bool(contradictions)
     labels = []
     for label, told in counts.labels.items():
         labels += [(f"label {label}, {what}", n) for what, n in told.items() if n]
     boxes = [(f"boxes of {label}", n) for label, n in counts.boxes.items()]
+    totals = made.ledger.totals()
+    boxes += [(f"boxes {what}", totals[what]) for what in ("clipped", "merged") if totals[what]]
+    dropped = sorted(made.ledger.dropped_by_reason().items())
+    boxes += [(f"boxes dropped, {reason}", n) for reason, n in dropped]
     patients = [("patients", counts.patients)] if counts.patients else []
     if counts.images_without_patient:
         patients += [("images whose patient is not known", counts.images_without_patient)]

@@ -103,11 +103,17 @@ def _entries(
             size_wh=marks.size_wh if marks else None,
             findings=marks.findings if marks else (),
             status=marks.status if marks else Status.UNKNOWN,
-            patient_id=cells[patient].strip().zfill(8),
+            patient_id=_patient(cells[patient]),
             labels=labels,
             extra=extra,
         )
     yield from marked.values()
+
+
+def _patient(cell: str) -> str:
+    """The number with the zeros of the older table; none stays none."""
+    number = cell.strip()
+    return number.zfill(8) if number else ""
 
 
 def _labels(cell: str) -> dict[str, bool]:

@@ -76,6 +76,7 @@ def _patients(files: ListedImages) -> Mapping[str, str]:
         image = documents.text(found.get("subset_img_id"))
         original = documents.text(found.get("img_id"))
         if image is None or original is None:
-            raise AnnotationError(f"{where}: must have subset_img_id and img_id, got neither")
+            message = f"must have subset_img_id and img_id, got {documents.shown(found)}"
+            raise AnnotationError(f"{where}: {message}")
         patients[image] = original.partition("_")[0]
     return patients

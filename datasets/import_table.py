@@ -113,7 +113,8 @@ def read(
         raise AnnotationError(
             f"{table.file.name}: two columns give the label '{twice}'; rename one"
         )
-    unlisted = len(images) - len(rows)
+    known = _names(images)
+    unlisted = len(images) - sum(last_part(name) in known for name in rows)
     if unlisted > 0:
         ledger.hints.append(f"images in no row of {table.file.name}, not taken: {unlisted:,}")
     for name, row in rows.items():
@@ -135,14 +136,13 @@ def _table(
     folder: Path, images: Sequence[str], title: str | None, ledger: Ledger
 ) -> tuple[_Rows, int]:
     """The table that names most images, and the column in which it does: ``title``, if given."""
-    known = {last_part(image) for image in images} | {stem_of(image) for image in images}
+    known = _names(images)
     tables = files_below(folder, ".csv", ".tsv")
     found = []
     for file in tables:
-        opened = read_table(file)
-        table = _Rows(file, opened.titles, tuple(opened.full_rows()))
-        for number in range(opened.width):
-            if title is None or opened.header[number] == title.lower():
+        table = _rows(file)
+        for number, header in enumerate(table.titles):
+            if title is None or header.lower() == title.lower():
                 named = {last_part(cell.replace("\\", "/")) for cell in table.column(number)}
                 # There may well be images called 0 and 1.
                 flags = title is None and named <= _FLAGS.keys()
@@ -165,11 +165,34 @@ def _table(
     return table, number
 
 
+def _names(images: Sequence[str]) -> set[str]:
+    """What a table may call the images: their file names, with or without suffix."""
+    return {last_part(image) for image in images} | {stem_of(image) for image in images}
+
+
+def _rows(file: SourceFile) -> _Rows:
+    try:
+        table = read_table(file)
+        return _Rows(file, table.titles[: table.width], tuple(table.full_rows()))
+    except AnnotationError as error:
+        raise AnnotationError(
+            f"{error}; mend it, or remove it if it is not the table of the images"
+        ) from None
+
+
 def _layout(table: _Rows, image: int, chosen: TableColumns) -> _Layout:
     """What each column holds."""
     label = _chosen(table, chosen.label, "label")
     patient = _chosen(table, chosen.patient, "patient")
     titles = [title.lower() for title in table.titles]
+    twice = next((title for title in table.titles if title and table.titles.count(title) > 1), None)
+    if twice is not None:
+        raise AnnotationError(f"{table.file.name}: two columns are called '{twice}'; rename one")
+    if label is not None and label in (image, patient):
+        raise ConfigError(
+            f"--label-column {table.titles[label]}: names the images, or their patients; name the "
+            "column of the labels"
+        )
     if patient is None:
         patient = next((titles.index(name) for name in _PATIENT if name in titles), None)
     split = next((titles.index(name) for name in _SPLIT if name in titles), None)

@@ -1,6 +1,7 @@
 """From the folder of a set as it was downloaded to a data set of ours, its origin recorded."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, field, replace
@@ -26,6 +27,8 @@ SOURCE_JSON = "source.json"
 
 # An image that no program can open is of no use, however much it is wanted.
 _ALWAYS_ALLOWED = frozenset({Reason.UNREADABLE_IMAGE})
+
+_NAMED = 3
 
 Read = Callable[[Path, Ledger], Iterable[ImageAnnotation]]
 
@@ -99,12 +102,17 @@ def import_images(
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder")
     finder = ImageFinder([folder])
-    images, ledger = assembled(
-        lambda books: read(folder, books),
-        lambda: Locator(folder, finder, None),
-        AssemblyRules(readers=readers, stretched=public_set.stretched),
-        progress=progress,
-    )
+    linked = _linked_folders(folder)
+    try:
+        images, ledger = assembled(
+            lambda books: read(folder, books),
+            lambda: Locator(folder, finder, None),
+            AssemblyRules(readers=readers, stretched=public_set.stretched),
+            progress=progress,
+        )
+    except AnnotationError as error:
+        raise AnnotationError("; ".join([str(error), *linked])) from None
+    ledger.hints.extend(linked)
     ledger.check()
     allowed = _ALWAYS_ALLOWED.union(allow)
     refuse_losses(ledger, allowed, find_images="download the rest of the set")
@@ -141,6 +149,19 @@ def origin_of(root: Path) -> str:
     except (OSError, ValueError, TypeError, KeyError):
         raise DatasetError(f"{path}: cannot be read; import the set again") from None
     return f"{title}. {citation} Licence: {licence}." if licence else ""
+
+
+def _linked_folders(folder: Path) -> list[str]:
+    """What is to be said of folders that are links: a loop of them would never end."""
+    found = sorted(
+        str(path.relative_to(folder))
+        for parent, folders, _ in os.walk(folder)
+        for name in folders
+        if (path := Path(parent, name)).is_symlink()
+    )
+    more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+    named = ", ".join(map(repr, found[:_NAMED]))
+    return [f"not searched, since they are links to folders: {named}{more}"] if found else []
 
 
 def _label_map(public_set: PublicSet, images: Iterable[AssembledImage]) -> LabelMap:

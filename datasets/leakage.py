@@ -15,14 +15,14 @@ _NAMED = 3
 def check_leakage(dataset: Dataset) -> None:
     """Refuse a set that is not split, or in which test figures would be too good.
 
-    Images of unknown status without an image-level label are not used and not looked at.
+    Images of unknown status without an image-level label are not used and must be in no split.
     Near-duplicates are those that were found when the set was split; its lock keeps them.
 
     Raises
     ------
     DatasetError
-        An image has no split, a split of the set was interrupted, or the set is no longer what
-        its lock says (see `split_lock.check_lock`).
+        An image has no split, or one although nothing is known of it; a split of the set was
+        interrupted; or the set is no longer what its lock says (see `split_lock.check_lock`).
     LeakageError
         A patient stands in two splits, or identical or nearly identical images do.
 
@@ -32,6 +32,13 @@ def check_leakage(dataset: Dataset) -> None:
             f"{dataset.root}: splitting was interrupted; run `lucency split {dataset.root}` again"
         )
     used = participants(dataset)
+    taking_part = {record.image for record in used}
+    for record in dataset.records:
+        if record.split in SPLITS and record.image not in taking_part:
+            raise DatasetError(
+                f"{dataset.root}: {record.image} is in {record.split} although neither boxes nor a "
+                f"label (0 or 1) are known of it; run `lucency split {dataset.root}` again"
+            )
     unsplit = sum(record.split not in SPLITS for record in used)
     if unsplit:
         raise DatasetError(

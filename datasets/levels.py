@@ -13,8 +13,8 @@ Grey = TypeVar("Grey", np.uint8, np.uint16)
 _LOOKS_UP_16_BITS = int(cv2.__version__.split(".")[0]) >= 5
 # OpenCV counts in float32, which holds every whole number up to this one.
 _MOST_COUNTED = 1 << 24
-# From so many pixels on counting takes longer than what comes with 65,536 pairs.
-_MANY = 1 << 20
+# So many pixels tell percentiles to a hundredth of a percent; counting more only takes time.
+_ENOUGH = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,17 @@ class Levels:
         every = np.arange(1 << (8 * pixels.dtype.itemsize)).astype(unsigned)
         return cls(every.view(pixels.dtype).astype(np.int64), pixels.view(unsigned))
 
-    def counts(self) -> NDArray[np.int64]:
-        """How many pixels (L,) have each level."""
-        if self.places.dtype.itemsize > 2:
-            return np.bincount(self.places.ravel(), minlength=len(self.stored))
-        paired = self.places.dtype.itemsize == 1 and self.places.shape[1] > 1
-        if paired and self.places.size >= _MANY:
-            return _counted_in_pairs(self.places)
-        return _counted(self.places, len(self.stored))
+    def counts(self, *, sampled: bool = False) -> NDArray[np.int64]:
+        """How many pixels (L,) have each level.
+
+        With ``sampled`` only every n-th row of an image of more than half a megapixel counts.
+        """
+        places = self.places
+        if sampled:
+            places = places[:: -(-places.size // _ENOUGH)]
+        if places.dtype.itemsize > 2:
+            return np.bincount(places.ravel(), minlength=len(self.stored))
+        return _counted(places, len(self.stored))
 
     def look_up(self, table: NDArray[Grey]) -> NDArray[Grey]:
         """The entry of ``table`` (L,) for each pixel, as a new array (H, W)."""
@@ -68,23 +71,12 @@ def _counted(places: NDArray[Any], count: int) -> NDArray[np.int64]:
     return total
 
 
-def _counted_in_pairs(places: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How often each of 256 places occurs: two neighbours at once, in half the time."""
-    width = places.shape[1] // 2 * 2
-    pairs = np.ascontiguousarray(places[:, :width]).view(np.uint16)
-    both = _counted(pairs, 1 << 16).reshape(256, 256)
-    rest = np.bincount(places[:, width:].ravel(), minlength=256)
-    return np.asarray(both.sum(axis=0) + both.sum(axis=1) + rest)
-
-
 def percentiles(
     values: NDArray[np.float64], counts: NDArray[np.int64], ranks: tuple[float, float]
 ) -> tuple[float, float]:
     """Percentiles of the pixels from their histogram, as `numpy.percentile` interpolates them.
 
-    ``values`` (L,) and ``counts`` (L,) of each level, at least one of them above 0. Where both
-    percentiles meet, because one value fills nearly the whole image, the whole range takes
-    their place.
+    ``values`` (L,) and ``counts`` (L,) of each level, at least one of them above 0.
     """
     occurring = counts > 0
     values, counts = values[occurring], counts[occurring]
@@ -101,5 +93,4 @@ def percentiles(
         )
         return lower + (upper - lower) * (position - below)
 
-    low, high = at(ranks[0]), at(ranks[1])
-    return (low, high) if low < high else (at(0.0), at(100.0))
+    return at(ranks[0]), at(ranks[1])

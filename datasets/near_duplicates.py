@@ -47,7 +47,7 @@ def near_duplicates(
     Found are files that were encoded again, reduced, windowed anew or inverted, mirrored, turned
     by right angles, cut at the margins by a few percent, or all of this. Thumbnails are kept in
     ``fingerprints.csv``, so that only new images are decoded. ``progress`` is called with the
-    number of images looked at and that of all.
+    number of images looked at and that of all; the comparison comes after that.
     """
     known, unreadable = fingerprints(dataset, workers=workers, progress=progress)
     records = sorted(

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -46,7 +46,8 @@ def identify_patients(
     ConfigError
         The pattern finds nothing in any file name.
     DatasetError
-        An image is missing, or none is in ``patients``.
+        An image is missing, or none is in ``patients``; or of the images of one patient in the
+        table some are told to be of another and the rest are not told of.
     ImageError
         A DICOM file is damaged.
 
@@ -63,6 +64,7 @@ def identify_patients(
             f"--patient-pattern: '{pattern.pattern}' finds no patient in any file name, such as "
             f"'{dataset.records[0].image.name}'"
         )
+    _refuse_parted(dataset, found)
     records = tuple(
         replace(record, patient_id=patient)
         for record, (_, patient) in zip(dataset.records, found, strict=True)
@@ -102,6 +104,20 @@ def read_patients(path: Path, *, column: str = "patient_id") -> dict[str, str]:
                 f"'{known}' above"
             )
     return {name: patient for name, patient in patients.items() if name and patient}
+
+
+def _refuse_parted(dataset: Dataset, found: Sequence[tuple[str, str]]) -> None:
+    """Refuse a new patient for a part of those images that were one patient's: one would be two."""
+    pairs = list(zip(dataset.records, found, strict=True))
+    kept = {patient: record for record, (source, patient) in pairs if source == DATASET_CSV}
+    for record, (_, patient) in pairs:
+        if record.patient_id != patient and record.patient_id in kept:
+            raise DatasetError(
+                f"{dataset.root / DATASET_CSV}: {record.image.name} and "
+                f"{kept[record.patient_id].image.name} are of patient '{record.patient_id}', but "
+                f"--patients or --patient-pattern finds '{patient}' for the first and nothing for "
+                "the second; name a patient for both, or for neither"
+            )
 
 
 def _plain(heading: str) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from lucency.configs.errors import ImageError, ImageFault
+from lucency.datasets.picture_gaps import has_gap, lacks_strips
 from lucency.datasets.radiographs import Greyscale, Radiograph, check_size, frame_index
 
 # What Pillow's readers were seen to raise on damaged files: OSError for most, SyntaxError for
@@ -34,8 +35,13 @@ _PILLOW_ERRORS = (
     Image.DecompressionBombError,
     Warning,
 )
+_SIZES = (256, 257)
+_STRIPS_OR_TILES = (273, 324)
 _PHOTOMETRIC = 262
 _BITS_PER_SAMPLE = 258
+_COMPRESSION = 259
+_SAMPLE_FORMAT = 339
+_SIGNED = 2
 _WHITE_IS_ZERO = 0
 _PNG_SIZE_END = 24
 # The last bytes of a file that is complete; viewers and cameras may append more to it.
@@ -68,8 +74,10 @@ def decode_picture(data: bytes, *, kind: str, name: str, frame: int | None = Non
             if index:
                 image.seek(index)
                 check_size(*image.size, name=name)
+            if lacks_strips(image, data):
+                raise OSError("strips are missing, so that it is truncated")
             image.load()
-            if kind == "jpeg" and _ends_early(image, data):
+            if has_gap(image, data, kind=kind):
                 raise OSError("the picture is truncated and its rest would be grey")
             _refuse_unsuited(image, data, kind=kind, name=name)
             inverted = _is_white_is_zero(image)
@@ -120,6 +128,13 @@ def _refusal(error: BaseException, data: bytes, *, kind: str, name: str) -> Imag
     if _is_cut_off(data, kind) or "truncated" in reason.casefold():
         what = f"is truncated: it ends before its picture does ({reason:.120})"
         return ImageError(f"{name}: {what}; export or copy it again", ImageFault.TRUNCATED)
+    if isinstance(error, UnidentifiedImageError) and kind == "tiff" and (form := _tiff_form(data)):
+        fault = ImageFault.SYNTAX if form.startswith("compression") else ImageFault.DEPTH
+        return ImageError(
+            f"{name}: {form} is a form of TIFF that is not read; save it as greyscale with 8 or "
+            "16 bits, with LZW or without compression",
+            fault,
+        )
     return ImageError(f"{name}: {what}; export or copy it again", ImageFault.DAMAGED)
 
 
@@ -133,26 +148,17 @@ def _is_cut_off(data: bytes, kind: str) -> bool:
     return _END_MARKS[kind] not in data[-4096:]
 
 
-def _ends_early(image: Image.Image, data: bytes) -> bool:
-    """Whether a JPEG with an end marker lacks its last blocks, which libjpeg leaves grey unasked.
-
-    Only a picture whose last pixels are exactly mid-grey can be one. Then more bytes are put
-    before the end marker: a complete picture ignores them, an incomplete one takes them up.
-    """
-    width, height = image.size
-    corner = image.crop((max(0, width - 8), max(0, height - 8), width, height))
-    if np.any(np.asarray(corner) != 128):
-        return False
-    end = data.rfind(b"\xff\xd9")
-    filler = bytes(range(1, 250)) * 40
-    with _open(data[:end] + filler + data[end:], "jpeg") as filled:
-        return not np.array_equal(np.asarray(image), np.asarray(filled))
-
-
 def _refuse_unsuited(image: Image.Image, data: bytes, *, kind: str, name: str) -> None:
     if image.mode == "F":
         raise ImageError(
             f"{name}: has floating-point pixels; save it with 8 or 16 bits", ImageFault.DEPTH
+        )
+    signed = _tiff_tag(image, _SAMPLE_FORMAT)[:1] == (_SIGNED,)
+    if signed and image.mode[:1] != "I":  # Pillow takes the sign for the highest bit
+        raise ImageError(f"{name}: has signed 8-bit pixels; save it with 16 bits", ImageFault.DEPTH)
+    if image.mode == "I" and not signed and kind == "tiff" and np.any(np.asarray(image) < 0):
+        raise ImageError(
+            f"{name}: has 32-bit values above {2**31 - 1}; save it with 16 bits", ImageFault.DEPTH
         )
     # Pillow reduces 16-bit colour to 8 bits without a word. Byte 24 of a PNG is its bit depth.
     deep = (data[24] if kind == "png" else max(_tiff_tag(image, _BITS_PER_SAMPLE) or (8,))) > 8
@@ -166,6 +172,27 @@ def _tiff_tag(image: Image.Image, tag: int) -> tuple[int, ...]:
     tags = getattr(image, "tag_v2", {})
     value = tags.get(tag, ())
     return value if isinstance(value, tuple) else (int(value),)
+
+
+def _tiff_form(data: bytes) -> str:
+    """What the first directory of a TIFF says of its pixels; empty where it cannot be read."""
+    stream = io.BytesIO(data)
+    try:
+        directory = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if b"+" in data[:4] else 8])
+        stream.seek(directory.next)
+        directory.load(stream)
+        sizes = [int(directory[tag]) for tag in _SIZES]
+        sizes.append(sum(len(directory.get(tag, ())) for tag in _STRIPS_OR_TILES))
+        compression = int(directory.get(_COMPRESSION, 1))
+        bits = "/".join(str(int(each)) for each in directory.get(_BITS_PER_SAMPLE, (1,)))
+        photometric = int(directory.get(_PHOTOMETRIC, _WHITE_IS_ZERO))
+    except _PILLOW_ERRORS:
+        return ""
+    if min(sizes) < 1:
+        return ""
+    if compression not in TiffImagePlugin.COMPRESSION_INFO:
+        return f"compression {compression}"
+    return f"{bits:.20} bits with photometric {photometric}"
 
 
 def _is_white_is_zero(image: Image.Image) -> bool:

@@ -8,8 +8,9 @@ again, so an interrupted split is finished by doing all of them again from the j
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -48,15 +49,14 @@ def apply_split(plan: SplitPlan, *, origin: Origin | None = None) -> Dataset:
     dataset = plan.dataset
     if (dataset.root / JOURNAL).exists():
         raise DatasetError(f"{dataset.root}: an earlier split was interrupted; finish it first")
-    placed = replace(dataset, records=_placed(dataset)) if plan.moves else dataset
+    placed = replace(dataset, records=_placed(dataset))
+    # Of a split with images of unknown status alone there is no folder.
+    splits = {record.split for record in placed.records if record.status is not Status.UNKNOWN}
     texts = {
+        DATA_YAML: data_yaml(placed.label_map, splits),
         DATASET_CSV: dataset_csv(placed.records),
         LOCK: lock_text(plan, placed.records, origin),
     }
-    if plan.moves:
-        # Of a split with images of unknown status alone there is no folder.
-        splits = {record.split for record in placed.records if record.status is not Status.UNKNOWN}
-        texts[DATA_YAML] = data_yaml(placed.label_map, splits)
     journal = {"moves": _moves(dataset, placed), "texts": texts}
     atomic.write_text(dataset.root / JOURNAL, json.dumps(journal))
     _carry_out(dataset.root, journal)
@@ -78,8 +78,11 @@ def finish_interrupted_split(root: Path) -> bool:
     try:
         journal = json.loads(path.read_bytes())
         _carry_out(root, journal)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DatasetError(f"{path}: the interrupted split cannot be finished: {error}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DatasetError(
+            f"{path}: the interrupted split cannot be finished: {error}; put back what is missing, "
+            "or make the set again"
+        ) from None
     return True
 
 
@@ -93,11 +96,19 @@ def _placed(dataset: Dataset) -> tuple[ImageRecord, ...]:
         unknown = record.status is Status.UNKNOWN
         image = PurePosixPath("images", UNKNOWN_FOLDER if unknown else record.split, *below)
         if image != record.image:
-            if _stem(image) in taken or _occupied(dataset.root, image):
-                image = image.with_stem(f"{image.stem}_{record.sha256[:12]}")
+            image = _free(image, record.sha256, taken=taken, root=dataset.root)
             taken.add(_stem(image))
         placed.append(replace(record, image=image))
     return tuple(placed)
+
+
+def _free(
+    image: PurePosixPath, sha256: str, *, taken: Set[PurePosixPath], root: Path
+) -> PurePosixPath:
+    """The path itself or, where another image or label file has it, one with a longer name."""
+    suffixes = chain(("", f"_{sha256[:12]}"), (f"_{sha256[:12]}_{n}" for n in count(2)))
+    names = (image.with_stem(image.stem + suffix) for suffix in suffixes)
+    return next(name for name in names if _stem(name) not in taken and not _occupied(root, name))
 
 
 def _stem(image: PurePosixPath) -> PurePosixPath:

@@ -11,9 +11,9 @@ import weakref
 from types import TracebackType
 
 from lucency.datasets.radiographs import Radiograph
-from lucency.datasets.sandbox_process import DecodingProcess
+from lucency.datasets.sandbox_process import DecodingProcess, ProcessStartError
 
-DEFAULT_SECONDS = 2.0
+DEFAULT_SECONDS = 1.8
 DEFAULT_MEMORY_BYTES = 768 * 2**20
 
 
@@ -70,11 +70,19 @@ class Sandbox:
             The sandbox is closed, or its processes do not start.
 
         """
+        # A process may be killed while it starts; then it never saw the image.
+        return self._decode(data, name=name, frame=frame, again=True)
+
+    def _decode(self, data: bytes, *, name: str, frame: int | None, again: bool) -> Radiograph:
         child = self._take()
         try:
             return child.decode(data, name=name, frame=frame, timeout_s=self._timeout_s)
+        except ProcessStartError:
+            if not again:
+                raise
         finally:
             self._give_back(child)
+        return self._decode(data, name=name, frame=frame, again=False)
 
     def pids(self) -> tuple[int, ...]:
         """The process numbers of the children, to measure them."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lucency.configs.errors import ImageFault
-from lucency.datasets.dicom_values import MAX_TEXT, TAGS
+from lucency.datasets.dicom_values import MAX_RESCALE, MAX_TEXT, MAX_WINDOW, MIN_WIDTH, TAGS
 from lucency.datasets.radiographs import MAX_PIXELS, Greyscale, Lut, Radiograph, Window
 
 MAX_ANSWER_BYTES = 1 << 22
@@ -20,6 +20,10 @@ MAX_ANSWER_BYTES = 1 << 22
 # Reads as many bytes as a buffer has room for.
 Fill = Callable[[memoryview], None]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
+Rescale = Annotated[float, Field(ge=-MAX_RESCALE, le=MAX_RESCALE)]
+LutFirst = Annotated[int, Field(ge=-32768, le=65535)]
+LutLength = Annotated[int, Field(ge=1, le=65536)]
+LutBits = Annotated[int, Field(ge=1, le=16)]
 Side = Annotated[int, Field(ge=1, le=MAX_PIXELS)]
 
 
@@ -42,8 +46,8 @@ class Refusal(_Checked):
 class ToldWindow(_Checked):
     """A window of a radiograph."""
 
-    center: float
-    width: float = Field(gt=0.0)
+    center: float = Field(ge=-MAX_WINDOW, le=MAX_WINDOW)
+    width: float = Field(ge=MIN_WIDTH, le=MAX_WINDOW)
     function: Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 
 
@@ -57,19 +61,19 @@ class ToldRadiograph(_Checked):
     tags: dict[Literal[TAGS], Text]  # type: ignore[valid-type]
     patient_id: Text
     padding: tuple[int, int] | None
-    slope: float
-    intercept: float
+    slope: Rescale
+    intercept: Rescale
     inverted: bool
     windows: tuple[ToldWindow, ...]
-    luts: tuple[
-        tuple[int, Annotated[int, Field(ge=1, le=65536)], Annotated[int, Field(ge=1, le=16)]], ...
-    ]
+    luts: tuple[tuple[LutFirst, LutLength, LutBits], ...]
     has_modality_lut: bool
 
     @model_validator(mode="after")
     def _sizes_agree(self) -> "ToldRadiograph":
         if self.pixels[1] * self.pixels[2] > MAX_PIXELS:
             raise ValueError("there are too many pixels")
+        if sum(length for _, length, _ in self.luts) > MAX_PIXELS:
+            raise ValueError("there are too many look-up tables")
         if self.has_modality_lut and not self.luts:
             raise ValueError("there is no Modality LUT")
         return self

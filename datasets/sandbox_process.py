@@ -28,6 +28,10 @@ _PIPE_BYTES = 1 << 20
 _PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ")
 
 
+class ProcessStartError(RuntimeError):
+    """The process ended before it could be asked anything."""
+
+
 class DecodingProcess:
     """One process and the pipes to it; one thread at a time may ask it."""
 
@@ -123,7 +127,7 @@ class DecodingProcess:
         return stdin.fileno(), stdout.fileno()
 
     def _wait_until_ready(self) -> None:
-        """Wait for the end of the imports; raises `RuntimeError` where they fail."""
+        """Wait for the end of the imports; raises `ProcessStartError` where they fail."""
         if self._ready:
             return
         try:
@@ -132,7 +136,7 @@ class DecodingProcess:
             self._ready = False
         if not self._ready:
             self.end()
-            raise RuntimeError(
+            raise ProcessStartError(
                 "the decoding process does not start; "
                 f"`python -m lucency.datasets.sandbox_child {self._memory_bytes}` may say why"
             )

@@ -29,8 +29,7 @@ RATIOS = (0.70, 0.15, 0.15)
 class SplitPlan:
     """A set with its new splits, files still in their old places, and how it came to them.
 
-    ``groups`` maps every image that takes part to its group's id. ``moves`` is False where the
-    splits are those that the set had, and files stay where they are.
+    ``groups`` maps every image that takes part to its group's id.
     """
 
     dataset: Dataset
@@ -40,7 +39,6 @@ class SplitPlan:
     folds: int | None = None
     stratified: tuple[str, ...] = ()
     overruled: tuple[Overruled, ...] = ()
-    moves: bool = True
 
 
 @dataclass
@@ -109,6 +107,8 @@ def split_dataset(
 def keep_splits(dataset: Dataset, *, alike: Iterable[Sequence[ImageRecord]] = ()) -> SplitPlan:
     """Take the splits that a set already has, so that `placement.apply_split` locks them.
 
+    Images that take no part are then in none.
+
     Raises
     ------
     DatasetError
@@ -127,16 +127,17 @@ def keep_splits(dataset: Dataset, *, alike: Iterable[Sequence[ImageRecord]] = ()
     groups = group_images(dataset, used, alike=alike, seed=0)
     for group in groups:
         _refuse_torn(dataset, group.records)
+    taking_part = {record.image for record in used}
+    records = (r if r.image in taking_part else replace(r, split=UNSPLIT) for r in dataset.records)
     return SplitPlan(
-        dataset=dataset,
+        dataset=replace(dataset, records=tuple(records)),
         groups={record.image: g.group_id for g in groups for record in g.records},
-        moves=False,
     )
 
 
 def _shares(ratios: Sequence[float]) -> dict[str, float]:
     numbers = [float(ratio) for ratio in ratios]
-    usable = all(math.isfinite(number) and number >= 0 for number in numbers)
+    usable = all(number >= 0 for number in numbers) and math.isfinite(sum(numbers))
     if len(numbers) != len(SPLITS) or not usable or sum(numbers) <= 0:
         raise ConfigError(
             f"ratios: must be three numbers of at least 0 for {', '.join(SPLITS)}, such as "
@@ -172,8 +173,10 @@ def _by_ratios(
             placing.split[group.group_id] = side
             placing.overruled += overruled(group.records, listed, side)
     total = sum(inner.values())
-    placing.split |= _distributed(pool, {split: n / total for split, n in inner.items()})
+    within = {split: share / total for split, share in inner.items()}
+    placing.split |= _distributed(pool, within)
     placing.split |= _distributed(free, shares)
+    _fill_empty_splits(pool, placing.split, within)
     _fill_empty_splits(free, placing.split, shares)
     return placing
 

@@ -57,8 +57,9 @@ def split(
         Path | None, typer.Option(metavar="CSV", help="A table of images and their patients.")
     ] = None,
     patient_column: Annotated[
-        str, typer.Option(metavar="NAME", help="Its column that names the patient.")
-    ] = "patient_id",
+        str | None,
+        typer.Option(metavar="NAME", help="Its column of patients, if not patient_id."),
+    ] = None,
 ) -> None:
     """Divide a set into train, val and test by patient, with like shares of every class.
 
@@ -76,12 +77,20 @@ def split(
 
     _check_together(
         as_is=as_is,
-        given={"--ratios": ratios, "--folds": folds, "--assign": assign, "--stratify": stratify},
+        given={
+            "--ratios": ratios,
+            "--folds": folds,
+            "--assign": assign or None,
+            "--stratify": stratify or None,
+            "--ignore-official": ignore_official or None,
+        },
         fold=fold,
     )
+    if patient_column is not None and patients is None:
+        raise ConfigError("--patient-column: goes with --patients, the table that it is in")
     shares = RATIOS if ratios is None else _ratios(ratios)
     assigned = read_assignments(_assignment(text) for text in assign or ())
-    table = read_patients(patients, column=patient_column) if patients else {}
+    table = read_patients(patients, column=patient_column or "patient_id") if patients else {}
     pattern = _compiled(patient_pattern)
     if finish_interrupted_split(folder):
         typer.echo(f"note: an interrupted split of {folder} was finished first")
@@ -112,7 +121,7 @@ def split(
 
 def _check_together(*, as_is: bool, given: dict[str, object], fold: int | None) -> None:
     """Refuse options that contradict each other."""
-    named = [name for name, value in given.items() if value]
+    named = [name for name, value in given.items() if value is not None]
     if as_is and named:
         raise ConfigError(f"--as-is: keeps the splits as they are, so {named[0]} has no place")
     if given["--folds"] is not None and given["--ratios"] is not None:
@@ -141,6 +150,8 @@ def _assignment(text: str) -> tuple[str, Path]:
 def _compiled(pattern: str | None) -> "re.Pattern[str] | None":
     import re
 
+    if pattern == "":
+        raise ConfigError("--patient-pattern: is empty; give a pattern such as '(person\\d+)'")
     try:
         return re.compile(pattern) if pattern else None
     except re.error as error:
@@ -155,11 +166,14 @@ def _near_duplicates(dataset: "Dataset") -> "NearDuplicates":
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("looking for near-duplicates", total=len(dataset.records))
-        return near_duplicates(
-            dataset,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+        task = bar.add_task("looking at images", total=len(dataset.records))
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            if done == total:  # how far the comparison is, nobody tells: the bar pulses
+                bar.update(task, description="looking for near-duplicates", total=None)
+
+        return near_duplicates(dataset, progress=show)
 
 
 def _notes(

@@ -12,7 +12,13 @@ from lucency.datasets.shortcuts import LEAST_IMAGES, Association, strongest
 from lucency.datasets.survey_counts import ClassCount, LabelCount, PatientCount, SplitCount
 from lucency.datasets.survey_duplicates import DuplicateGroup
 from lucency.datasets.survey_metadata import OLDEST_YEARS, Column
-from lucency.datasets.survey_pixels import FileProblem, PixelSurvey
+from lucency.datasets.survey_pixels import (
+    NO_DIGEST,
+    OTHER_DIGEST,
+    OTHER_SIZE,
+    FileProblem,
+    PixelSurvey,
+)
 from lucency.datasets.training_resolution import Recommendation
 
 # Below this a detector has too few examples, and a test too few to measure.
@@ -66,7 +72,7 @@ def concerns(dataset: Dataset, found: Found, *, patients: Sequence[str]) -> tupl
 
 
 def _files(found: Found) -> Iterator[Concern]:
-    kinds = {"other-size": "differs", "other-digest": "changed"}
+    kinds = {OTHER_SIZE: "differs", OTHER_DIGEST: "changed", NO_DIGEST: "undigested"}
     groups: dict[str, list[FileProblem]] = defaultdict(list)
     for problem in found.file_problems:
         groups[kinds.get(problem.fault, "unreadable")].append(problem)
@@ -74,6 +80,7 @@ def _files(found: Found) -> Iterator[Concern]:
         "unreadable": "that cannot be decoded",
         "differs": "of another size than the table says",
         "changed": "changed since the set was made",
+        "undigested": "without a digest in the table",
     }
     for kind, title in titles.items():
         if groups[kind]:

@@ -1,7 +1,7 @@
 """Images that show the same exposure, and what is wrong where their splits or labels differ."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lucency.annotations.findings import Status
 from lucency.annotations.matching import DEFAULT_IOU, match
@@ -51,7 +51,9 @@ def find_duplicates(
     progress: Progress | None = None,
 ) -> tuple[DuplicateGroup, ...]:
     """The groups of near-duplicates, the worst first, then in the order of the table."""
-    found = near_duplicates(dataset, workers=workers, progress=progress)
+    # Images go by their digests: those that have none would all be one.
+    compared = replace(dataset, records=tuple(r for r in dataset.records if r.sha256))
+    found = near_duplicates(compared, workers=workers, progress=progress)
     classes = _classes(dataset, table)
     groups = []
     for group in found.groups:

@@ -9,6 +9,7 @@ import numpy as np
 from lucency.annotations.findings import Status
 from lucency.annotations.records import Dataset
 from lucency.datasets.histograms import Histogram, even_edges, histogram
+from lucency.datasets.listed_images import age as age_in_years
 from lucency.datasets.shortcuts import Association, associate
 from lucency.datasets.survey_boxes import BoxTable
 from lucency.datasets.survey_counts import METADATA
@@ -23,6 +24,7 @@ _ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "view": ("ViewPosition",),
     "laterality": ("ImageLaterality", "Laterality"),
     "sex": ("PatientSex",),
+    "age": ("PatientAge",),
     "manufacturer": ("Manufacturer",),
     "modality": ("Modality",),
     "presentation": ("PresentationIntentType",),
@@ -169,8 +171,16 @@ def _targets(
 def _tag(tags: Mapping[str, str], name: str) -> str:
     for attribute in _ATTRIBUTES.get(name, ()):
         if tags.get(attribute):
-            return tags[attribute].strip()
+            text = tags[attribute].strip()
+            return _years(text) if attribute == "PatientAge" else text
     return ""
+
+
+def _years(text: str) -> str:
+    try:
+        return age_in_years(text)
+    except ValueError:  # whatever it is, it is no age
+        return ""
 
 
 def _numbers(values: Sequence[str]) -> list[float] | None:

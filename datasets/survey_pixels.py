@@ -18,6 +18,8 @@ _BLACK, _WHITE = 8.0, 247.0
 _LEAST_DEVIATION = 4.0
 _MOST_SIZES = 300
 _FIELD_MARGIN = 0.02
+# The codes of files that can be decoded, but are not those of the table.
+OTHER_SIZE, OTHER_DIGEST, NO_DIGEST = CHANGED_FILES = ("other-size", "other-digest", "no-digest")
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,13 @@ def file_problems(look: ImageLook) -> tuple[FileProblem, ...]:
         record = fact.record
         if fact.size_differs:
             text = f"is {width} × {height} px, and in the table {record.width} × {record.height}"
-            found.append(FileProblem(str(record.image), text, "other-size"))
+            found.append(FileProblem(str(record.image), text, OTHER_SIZE))
         elif fact.digest_differs:
             text = "is another file than when the set was made: its SHA-256 differs"
-            found.append(FileProblem(str(record.image), text, "other-digest"))
+            found.append(FileProblem(str(record.image), text, OTHER_DIGEST))
+        elif not record.sha256:
+            text = "has no SHA-256 in the table, so it is not compared with the others"
+            found.append(FileProblem(str(record.image), text, NO_DIGEST))
     return tuple(found)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from lucency.annotations.findings import Status
 from lucency.annotations.records import Dataset, ImageRecord
@@ -21,7 +22,13 @@ from lucency.configs.display import DisplaySpec
 from lucency.configs.errors import ConfigError, DatasetError, ImageError
 from lucency.configs.schema import StrictModel, parse_config
 from lucency.configs.yaml_files import read_yaml
-from lucency.datasets.augment import CLASSIFICATION, DetectionAugment, Transforms, pipeline
+from lucency.datasets.augment import (
+    CLASSIFICATION,
+    DetectionAugment,
+    Transforms,
+    check_crop_sizes,
+    pipeline,
+)
 from lucency.datasets.display import display
 from lucency.datasets.model_input import square_image
 from lucency.datasets.radiographs import read_radiograph
@@ -44,7 +51,12 @@ class _ClassifierKeys(StrictModel):
 
     augment: Transforms = CLASSIFICATION
     display: DisplaySpec = DisplaySpec(method="percentile", longest_side=512)
-    input_size: int = 224
+    input_size: int = Field(default=224, ge=32, le=1024)
+
+    @model_validator(mode="after")
+    def _crops_keep_the_finding(self) -> "_ClassifierKeys":
+        check_crop_sizes(self.augment, side=self.input_size)
+        return self
 
 
 class _DetectorKeys(StrictModel):
@@ -52,7 +64,7 @@ class _DetectorKeys(StrictModel):
 
     augment: DetectionAugment = DetectionAugment()
     display: DisplaySpec = DisplaySpec()
-    image_size: int = 640
+    image_size: int = Field(default=640, ge=64, multiple_of=32)
 
 
 @dataclass(frozen=True)
@@ -82,14 +94,14 @@ def augment_sheet(
 
     ``config_path`` is any recipe; of its keys ``augment``, ``display`` and the input's size
     count. Images with and without boxes alternate, drawn by ``seed``, which fixes the variations
-    as well; those that cannot be read are passed over.
+    as well; those that cannot be read, or their labels, are passed over.
 
     Raises
     ------
     ConfigError
         The recipe cannot be read, or its augmentation or display is wrong.
     DatasetError
-        None of the set's images can be read.
+        None of the set's images can be read with its labels.
     ValueError
         Less than one image or variant is asked for.
 
@@ -114,7 +126,10 @@ def augment_sheet(
         if len(rows) == images:
             break
     if not rows:
-        raise DatasetError(f"{dataset.root}: none of its {len(dataset.records)} images can be read")
+        raise DatasetError(
+            f"{dataset.root}: none of its {len(dataset.records)} images can be read, with its "
+            "labels; go on without --augment to see why"
+        )
     header = _header(recipe, config_path, width=rows[0].shape[1])
     return encode_jpeg(np.concatenate([header, *rows]), quality=88)
 
@@ -161,10 +176,10 @@ def _samples(dataset: Dataset, recipe: _Recipe, *, seed: int) -> Iterator[_Sampl
     for record in [*turns, *boxed[both:], *others[both:]]:
         try:
             radiograph = read_radiograph(dataset.image_path(record))
-        except ImageError:
+            findings = dataset.findings(record)
+        except (ImageError, DatasetError):  # the survey tells of both
             continue
         shown = display(radiograph, recipe.display)
-        findings = dataset.findings(record)
         stored = [[f.box.x1, f.box.y1, f.box.x2, f.box.y2] for f in findings]
         boxes = shown.to_displayed(np.array(stored, dtype=np.float64).reshape(-1, 4))
         height, width = shown.image.shape

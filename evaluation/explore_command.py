@@ -1,5 +1,6 @@
 """``lucency explore``."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,10 +42,12 @@ def explore(
     from lucency.evaluation.explore_page import write_explore_page
     from lucency.evaluation.report import write_json
 
-    page = html or folder / PAGE
     dataset = read_dataset(folder)
+    # An archive, or a set that others share, may be there to be read alone.
+    outside = html is None and not os.access(folder, os.W_OK)
+    page = html or (Path(f"{folder.resolve().name}-{PAGE}") if outside else folder / PAGE)
     for option, path in (("--html", page), ("--json", json)):
-        _refuse_folder(option, path)
+        _refuse_unwritable(option, path)
     augmented = None
     if augment is not None:
         from lucency.evaluation.augment_sheet import augment_sheet
@@ -56,15 +59,23 @@ def explore(
         write_json(survey.to_json(), json)
     write_explore_page(dataset, survey, page, augmented=augmented)
     _tell(survey, console)
+    if outside:
+        note = f"note: {folder} cannot be written to, so the page is in the current folder."
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
     console.print(f"Page: {page}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _refuse_folder(option: str, path: Path | None) -> None:
+def _refuse_unwritable(option: str, path: Path | None) -> None:
     """Before the work, and not after it; raises `ConfigError`."""
     from lucency.configs.errors import ConfigError
 
-    if path is not None and (path.is_dir() or (path.parent.exists() and not path.parent.is_dir())):
+    if path is None:
+        return
+    above = next(there for there in path.absolute().parents if there.exists())
+    if path.is_dir() or not above.is_dir():
         raise ConfigError(f"{option} {path}: must be a file, in a folder")
+    if not os.access(above, os.W_OK):
+        raise ConfigError(f"{option} {path}: {above} cannot be written to; name another file")
 
 
 def _surveyed(dataset: "Dataset", console: "Console") -> "Survey":

@@ -15,6 +15,7 @@ from lucency.datasets.shortcuts import Association
 from lucency.datasets.survey import Survey
 from lucency.datasets.survey_boxes import BoxSizes, places
 from lucency.datasets.survey_duplicates import DuplicateGroup
+from lucency.datasets.survey_pixels import CHANGED_FILES
 from lucency.evaluation.contact_sheet import SheetPicture, contact_sheet, pictures_of
 from lucency.evaluation.pictures import encode_jpeg
 from lucency.evaluation.survey_plots import count_plot, heat_map, histogram_plot, size_plot
@@ -85,7 +86,10 @@ def render_explore_page(dataset: Dataset, survey: Survey, *, augmented: bytes | 
         jpeg=_data_uri, whole=_whole, share=share_text, size=size_text, file_size=bytes_text
     )
     labels = [count.name for count in survey.labels]
-    unreadable = frozenset(problem.image for problem in survey.file_problems)
+    # Files that are only others than those of the table can be shown.
+    unreadable = frozenset(
+        problem.image for problem in survey.file_problems if problem.fault not in CHANGED_FILES
+    )
     return environment.get_template(TEMPLATE).render(
         survey=survey,
         statuses=_statuses(survey),

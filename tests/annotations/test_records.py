@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -102,6 +103,36 @@ def test_an_unsplit_set_says_so() -> None:
     text = data_yaml(LabelMap(("a",)), {"unsplit"})
     assert text.startswith("# Not split yet")
     assert "train: images/unsplit" in text
+
+
+@pytest.mark.parametrize(
+    ("splits", "says"),
+    [
+        ({"train", "test"}, "# Has no val: run `lucency split`"),
+        ({"test", "unsplit"}, "# Has no train and no val: run `lucency split`"),
+        (set(), "# No image has boxes or is a confirmed negative"),
+        ({"train", "val"}, "train: images/train"),
+    ],
+    ids=["no-val", "test-alone", "no-boxes", "whole"],
+)
+def test_what_a_detector_lacks_stands_at_the_head(splits: set[str], says: str) -> None:
+    assert data_yaml(LabelMap(("a",)), splits).startswith(says)
+
+
+@pytest.mark.parametrize("image", ["../a.png", "images/../../a.png", "/a/b.png", "a.png", ""])
+def test_an_image_outside_the_set_is_refused(tmp_path: Path, image: str) -> None:
+    dataset = small_set(tmp_path, "")
+    table = tmp_path / "dataset.csv"
+    path = str(dataset.records[0].image)
+    table.write_text(table.read_text().replace(path, image))
+    with pytest.raises(DatasetError, match=r"line 2: image must be a path such as images/train"):
+        read_dataset(tmp_path)
+
+
+def test_spaces_around_a_patient_make_no_other_patient(tmp_path: Path) -> None:
+    dataset = small_set(tmp_path, "")
+    write_tables(replace(dataset, records=(replace(dataset.records[0], patient_id=" p1 "),)))
+    assert read_dataset(tmp_path).records[0].patient_id == "p1"
 
 
 @pytest.mark.parametrize(

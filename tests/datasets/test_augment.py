@@ -20,6 +20,7 @@ from lucency.datasets.augment_rules import SPATIAL
 NEEDED: dict[str, dict[str, Any]] = {
     "Affine": {"rotate": [10, 12]},
     "GaussNoise": {"per_channel": False},
+    "Rotate": {"limit": 15},
     "Resize": {"height": 40, "width": 40},
     "RandomResizedCrop": {"size": [40, 40], "scale": [0.6, 1.0]},
     "RandomCrop": {"height": 40, "width": 40},
@@ -96,6 +97,9 @@ def test_mistakes_are_named_with_their_place(entry: object, message: str) -> Non
         ({"Transpose": {}}, "mirrors the body"),
         ({"D4": {}}, "mirrors the body"),
         ({"RandomRotate90": {}}, "mirrors the body"),
+        ({"Rotate": {}}, r"Rotate\.limit: must lie within \[-45, 45\] degrees"),
+        ({"Affine": {"rotate": [-180, 0]}}, r"Affine\.rotate: must lie within"),
+        ({"Affine": {"scale": {"x": [-1, 1]}}}, r"Affine\.scale: must be above 0"),
         ({"HueSaturationValue": {}}, "colours"),
         ({"ColorJitter": {}}, "colours"),
         ({"GaussNoise": {}}, r"GaussNoise\.per_channel: must be false"),
@@ -191,8 +195,14 @@ def test_boxes_move_with_the_picture() -> None:
         ([{"CenterCrop": {"height": 300, "width": 300, "pad_if_needed": True}}], None),
         ([{"RandomResizedCrop": {"size": [64, 64], "scale": [0.8, 1.0]}},
           {"RandomCrop": {"height": 40, "width": 40}}], r"augment\[1\]\.RandomCrop: keeps 39%"),
+        ([{"Resize": {"height": 256, "width": 256, "p": 0.5}},
+          {"RandomCrop": {"height": 240, "width": 240}}], "from only 224 × 224"),
+        ([{"PadIfNeeded": {"min_height": 448, "min_width": 448}},
+          {"RandomCrop": {"height": 224, "width": 224}}], r"augment\[1\]\.RandomCrop: keeps 25%"),
+        ([{"PadIfNeeded": {}}, {"CenterCrop": {"height": 800, "width": 800}}], None),
     ],
-    ids=["most", "after resize", "less than half", "larger", "padded", "twice"],
+    ids=["most", "after resize", "less than half", "larger", "padded", "twice", "maybe not resized",
+         "of the padding", "padded before"],
 )  # fmt: skip
 def test_crops_in_pixels_keep_the_finding(
     transforms: list[dict[str, dict[str, Any]]], message: str | None

@@ -50,10 +50,15 @@ def test_spacing(
         ({"WindowCenter": 600}, []),
         ({"WindowCenter": 600, "WindowWidth": 8, "VOILUTFunction": "CUBIC"}, []),
         ({"WindowCenter": "", "WindowWidth": ""}, []),
+        ({"WindowCenter": ["-1.7e308", 5], "WindowWidth": ["1.7e308", 9]}, [(5.0, 9.0, "LINEAR")]),
+        (
+            {"WindowCenter": "1e17", "WindowWidth": "5e-324", "VOILUTFunction": "SIGMOID"},
+            [],
+        ),
     ],
     ids=[
         "two", "sigmoid", "zero-width", "too-narrow", "one-too-narrow", "one-width", "no-width",
-        "unknown-function", "empty",
+        "unknown-function", "empty", "beyond-all-values", "next-to-no-width",
     ],
 )  # fmt: skip
 def test_windows(
@@ -105,6 +110,30 @@ def test_a_broken_table_is_refused(spoil: str, make_dicom: MakeDicom, lut_item: 
     else:
         del item[{"no-data": "LUTData", "no-descriptor": "LUTDescriptor"}[spoil]]
     with pytest.raises(ImageError, match=r"look-up table (has 3 entries, not 300|lacks)") as told:
+        decode_radiograph(make_dicom(VOILUTSequence=Sequence([item])), name="x")
+    assert told.value.fault == ImageFault.HEADER
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"RescaleSlope": "1e308", "RescaleIntercept": 0}, {"RescaleIntercept": "-1e300"}],
+    ids=["slope", "intercept"],
+)
+def test_rescaling_that_would_overflow_is_refused(
+    attributes: dict[str, Any], make_dicom: MakeDicom
+) -> None:
+    with pytest.raises(ImageError, match="must not be above 1e\\+08") as told:
+        decode_radiograph(make_dicom(**attributes), name="x")
+    assert told.value.fault == ImageFault.HEADER
+
+
+def test_a_table_that_begins_beyond_16_bits_is_refused(
+    make_dicom: MakeDicom, lut_item: LutItem
+) -> None:
+    item = lut_item(0, [1, 2, 3], 8)
+    del item.LUTDescriptor
+    item.add_new("LUTDescriptor", "SL", [3, 2**30, 8])
+    with pytest.raises(ImageError, match="begins at 1073741824") as told:
         decode_radiograph(make_dicom(VOILUTSequence=Sequence([item])), name="x")
     assert told.value.fault == ImageFault.HEADER
 

@@ -101,3 +101,30 @@ def test_mistakes(arguments: tuple[str, ...], message: str) -> None:
 def test_another_folder_and_an_existing_out(folder: Path) -> None:
     assert "does not look like FracAtlas" in refused("fracatlas", folder, folder.parent / "out")
     assert "exists already" in refused("folders", folder, folder)
+
+
+def test_dropped_boxes_and_contradictions_are_told(tmp_path: Path) -> None:
+    folder = tmp_path / "FracAtlas"
+    (folder / "images").mkdir(parents=True)
+    Image.new("L", (64, 48), 90).save(folder / "images/IMG0000001.jpg")
+    (folder / "dataset.csv").write_text(
+        "image_id,hand,leg,hip,shoulder,mixed,hardware,multiscan,fractured,fracture_count,"
+        "frontal,lateral,oblique\nIMG0000001.jpg,1,0,0,0,0,0,0,1,3,1,0,0\n"
+    )
+    boxes = [[1, 2, 10, 10], [5, 5, 0, 9]]
+    coco = {
+        "images": [{"id": 0, "file_name": "IMG0000001.jpg", "width": 64, "height": 48}],
+        "categories": [{"id": 0, "name": "fractured"}],
+        "annotations": [
+            {"id": n, "image_id": 0, "category_id": 0, "bbox": box} for n, box in enumerate(boxes)
+        ],
+    }
+    (folder / "coco.json").write_text(json.dumps(coco))
+    out = tmp_path / "out"
+    assert "--allow zero-area" in refused("fracatlas", folder, out)
+    lines = run("fracatlas", folder, out, "--allow", "zero-area").output.splitlines()
+    told = [line.split("│") for line in lines if "│" in line]
+    found = {cells[1].strip(): cells[2].strip() for cells in told}
+    assert found["boxes of fractured"] == "1"
+    assert found["boxes dropped, zero-area"] == "1"
+    assert found["of these contradictory, see ledger.json"] == "1"

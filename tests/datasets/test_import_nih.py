@@ -215,3 +215,9 @@ def test_all_boxes_of_the_real_list(lucency_data: Path, tmp_path: Path) -> None:
     assert (len(found), sum(boxes.values())) == (880, 984)
     assert set(boxes) == set(PUBLIC_SET.classes)
     assert (boxes["Atelectasis"], boxes["Nodule"]) == (180, 79)
+
+
+def test_no_number_is_no_patient(tmp_path: Path) -> None:
+    entries = ENTRIES_2020.replace(",0,1,57", ",0,,57").replace(",0,2,80", ",0, ,80")
+    found, _ = read_files(tmp_path, SET | {"Data_Entry_2017.csv": entries})
+    assert [annotation.patient_id for annotation in found] == ["", "00000001", ""]

@@ -143,3 +143,33 @@ def test_the_tb_sites(lucency_data: Path, tmp_path: Path) -> None:
     assert made.counts.images == 390
     assert made.counts.labels == {"tb": {"positive": 181, "negative": 209, "unknown": 0}}
     assert made.counts.official_splits == {"train": 288, "val": 102}
+
+
+@pytest.mark.parametrize("name", ["a.csv", "z.csv"])
+def test_a_table_of_something_else_may_be_removed(folder: Path, name: str) -> None:
+    (folder / name).write_text("x,y\n1,2,3\n")
+    with pytest.raises(AnnotationError, match=rf"{name}: line 2: .*; mend it, or remove it"):
+        table(folder, "image,ill\n0.png,1\n1.png,0\n")
+
+
+def test_no_column_is_lost_to_another_of_its_name(folder: Path) -> None:
+    with pytest.raises(AnnotationError, match="two columns are called 'note'; rename one"):
+        table(folder, "image,ill,note,note\n0.png,1,a,b\n1.png,0,c,d\n")
+
+
+def test_columns_without_title_at_the_end(folder: Path) -> None:
+    rows = table(folder, "image,ill,,\n0.png,1,,\n1.png,0,,\n")
+    assert [row.labels for row in rows] == [{"ill": True}, {"ill": False}]
+
+
+@pytest.mark.parametrize("column", ["image", "who"])
+def test_names_of_images_and_patients_are_no_labels(folder: Path, column: str) -> None:
+    with pytest.raises(ConfigError, match=f"--label-column {column}: names the images"):
+        table(folder, "image,who,ill\n0.png,a,1\n1.png,b,0\n", label=column, patient="who")
+
+
+def test_images_of_which_nothing_is_said_are_counted(folder: Path) -> None:
+    (folder / "t.csv").write_text("image,ill\n0.png,1\nnot_there,0\nnor_there.png,0\n")
+    ledger = Ledger()
+    list(read(folder, ledger))
+    assert ledger.hints == ["images in no row of t.csv, not taken: 2"]

@@ -187,3 +187,22 @@ def test_a_damaged_origin_is_told(folder: Path, text: str) -> None:
     (folder / SOURCE_JSON).write_text(text)
     with pytest.raises(DatasetError, match=r"source\.json: cannot be read; import the set again"):
         origin_of(folder)
+
+
+def test_linked_folders_are_named(folder: Path) -> None:
+    (folder / "more").symlink_to(folder.parent, target_is_directory=True)
+    made = imported(folder, UNBOXED)
+    hint = "not searched, since they are links to folders: 'more'"
+    assert hint in made.ledger.hints
+    assert hint in json.loads((made.dataset.root / "ledger.json").read_bytes())["hints"]
+
+
+def test_linked_folders_are_named_where_nothing_is_found(folder: Path) -> None:
+    (folder / "more").symlink_to(folder.parent, target_is_directory=True)
+
+    def read(folder: Path, ledger: Ledger) -> Iterator[ImageAnnotation]:
+        raise AnnotationError(f"{folder}: there is nothing in it")
+        yield
+
+    with pytest.raises(AnnotationError, match=r"nothing in it; not searched, .* 'more'"):
+        import_images(A_SET, read, folder, folder.parent / "out")

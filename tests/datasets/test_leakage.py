@@ -43,7 +43,7 @@ def dataset(tmp_path: Path) -> Callable[..., Dataset]:
             made.image_path(one).write_text(one.image.name)
         write_tables(made)
         groups = {one.image: one.image.name for one in participants(made)}
-        return apply_split(SplitPlan(made, groups, moves=False))
+        return apply_split(SplitPlan(made, groups))
 
     return make
 
@@ -97,7 +97,7 @@ def test_near_duplicates_in_two_splits_are_named(tmp_path: Path) -> None:
         made.image_path(one).parent.mkdir(parents=True, exist_ok=True)
         made.image_path(one).write_text(one.image.name)
     groups = {one.image: "7" for one in GOOD}
-    apply_split(SplitPlan(made, groups, moves=False))
+    apply_split(SplitPlan(made, groups))
     with pytest.raises(LeakageError, match=r"images/test/d\.png in test and .* belong together"):
         check_leakage(made)
 
@@ -118,6 +118,19 @@ def test_unknown_images_need_a_split_only_if_a_label_is_known(
     labelled = record("g.png", "test", patient="p1", status=Status.UNKNOWN, tb="1")
     with pytest.raises(LeakageError, match="patient 'p1' in train and test"):
         check_leakage(dataset(labelled))
+
+
+def test_an_image_of_which_nothing_is_known_may_not_be_in_a_split(
+    dataset: Callable[..., Dataset],
+) -> None:
+    # A classifier would train on the first, whose label stands in a column that is none.
+    odd = record("f.png", "train", status=Status.UNKNOWN, tb="1")
+    other = record("g.png", "train", status=Status.UNKNOWN, tb="unsure")
+    made = dataset(odd, other)
+    with pytest.raises(DatasetError, match=r"f\.png is in train although neither boxes nor"):
+        check_leakage(made)
+    apply_split(keep_splits(made))
+    check_leakage(read_dataset(made.root))
 
 
 def test_an_interrupted_split_is_refused(dataset: Callable[..., Dataset]) -> None:

@@ -160,7 +160,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
     dataset = made(tmp_path, {f"{n}.png": picture(n) for n in range(3)})
     told: list[tuple[int, int]] = []
     near_duplicates(dataset, progress=lambda *step: told.append(step))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 @pytest.mark.real_data

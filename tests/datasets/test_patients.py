@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
@@ -46,11 +47,26 @@ def test_a_pattern_finds_the_patient_in_the_file_name(
 
 
 def test_what_the_caller_says_goes_before_the_table(tmp_path: Path) -> None:
-    known = dataset(tmp_path, "a_1.png", "b_2.png", "c.png", patient_id="table")
+    known = dataset(tmp_path, "a_1.png", "b_2.png", "c.png", patient_id="former")
+    records = (*known.records[:2], replace(known.records[2], patient_id="table"))
+    known = replace(known, records=records)
     found = identify_patients(known, pattern=re.compile(r"_(\d)"), patients={"a_1.png": "listed"})
     assert patients_of(found) == ["listed", "2", "table"]
     expected = {"table": 1, "pattern": 1, "dataset.csv": 1, "dicom": 0, "none": 0}
     assert found.sources == expected
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"pattern": re.compile(r"_(\d)")}, {"patients": {"a_1.png": "7"}}],
+    ids=["pattern", "table"],
+)
+def test_one_patient_does_not_become_two(tmp_path: Path, told: dict[str, Any]) -> None:
+    known = dataset(tmp_path, "a_1.png", "c.png", patient_id="P1")
+    with pytest.raises(DatasetError, match=r"a_1\.png and c\.png are of patient 'P1', but"):
+        identify_patients(known, **told)
+    same = identify_patients(known, patients={"a_1.png": "P1"})
+    assert patients_of(same) == ["P1", "P1"]
 
 
 def test_dicom_files_tell_themselves(tmp_path: Path) -> None:

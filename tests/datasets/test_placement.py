@@ -118,6 +118,28 @@ def test_equal_names_in_two_splits_do_not_overwrite_each_other(tmp_path: Path) -
     assert all(placed.label_path(record).is_file() for record in placed.records)
 
 
+def test_identical_files_of_one_name_keep_two_paths(tmp_path: Path) -> None:
+    records = [
+        ImageRecord(
+            PurePosixPath("images", split, "a.png"), split, "", Status.NEGATIVE, 8, 8, d, "s"
+        )
+        for split, d in (("train", "1" * 64), ("val", "1" * 64), ("test", "2" * 64))
+    ]
+    dataset = Dataset(tmp_path, LabelMap(("fracture",)), tuple(records))
+    for one in records:
+        for path in (dataset.image_path(one), dataset.label_path(one)):
+            path.parent.mkdir(parents=True)
+            path.write_text(one.sha256)
+    together = tuple(replace(one, split="test") for one in records)
+    apply_split(SplitPlan(replace(dataset, records=together), groups={}))
+    again = read_dataset(tmp_path)
+    assert len({one.image for one in again.records}) == 3
+    assert [again.image_path(one).read_text() for one in again.records] == [
+        one.sha256 for one in records
+    ]
+    assert all(again.label_path(one).is_file() for one in again.records)
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 
@@ -223,5 +245,7 @@ def test_unknown_images_with_a_label_stay_in_their_folder(tmp_path: Path) -> Non
     assert {record.image.parts[1] for record in placed.records} == {"unknown"}
     assert {record.split for record in placed.records} == set(SPLITS)
     assert all(placed.image_path(record).is_file() for record in placed.records)
-    assert "images/val" not in (tmp_path / "data.yaml").read_text()
+    yaml = (tmp_path / "data.yaml").read_text()
+    assert "images/val" not in yaml
+    assert yaml.startswith("# No image has boxes")
     check_leakage(read_dataset(tmp_path))

@@ -366,6 +366,17 @@ def told(**changes: Any) -> bytes:
     return json.dumps(answer).encode()
 
 
+def test_an_image_is_not_lost_to_a_process_that_dies_while_it_starts(
+    hostile: tuple[ModuleType, ModuleType],
+) -> None:
+    good = hostile[0].good_files()["png"]
+    with Sandbox(workers=1) as sandbox:
+        timer = threading.Timer(0.1, os.kill, (sandbox.pids()[0], signal.SIGKILL))
+        timer.start()
+        assert sandbox.decode(good, name="x").kind == "png"
+        timer.join()
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -385,6 +396,10 @@ def told(**changes: Any) -> bytes:
         told(tags={"PatientName": "CANARY"}),
         told(tags={"Modality": "x" * 5000}),
         told(luts=[[0, 2**40, 12]]),
+        told(luts=[[2**70, 5, 12]]),
+        told(luts=[[0, 65536, 12]] * 1300),
+        told(slope=1e300),
+        told(windows=[{"center": -1e300, "width": 1e300, "function": "LINEAR"}]),
         told(luts=[], has_modality_lut=True),
         told(windows=[{"center": 1, "width": 0, "function": "LINEAR"}]),
         told(kind="exe"),

@@ -271,6 +271,15 @@ def test_the_official_column_is_honoured(
     assert abs(shares["train"] - len(made.records) / 2) <= 1
 
 
+@pytest.mark.parametrize("patients", [2, 3])
+def test_a_small_official_train_part_still_gives_val_a_patient(
+    tmp_path: Path, patients: int
+) -> None:
+    made = official(tmp_path, {"train": patients, "test": 2})
+    found = Counter(splits(split_of(made, ratios=(95, 5, 10))).values())
+    assert found == {"train": patients - 1, "val": 1, "test": 2}
+
+
 def test_a_torn_patient_goes_to_the_side_that_is_evaluated(tmp_path: Path) -> None:
     chosen = ["train", "train", "test", "", "val", "train", "val", "train", "train"]
     records = [
@@ -341,8 +350,8 @@ def test_folds_and_columns_that_cannot_be_are_refused(
 
 @pytest.mark.parametrize(
     "ratios",
-    [(0, 0, 0), (1, -1, 1), (float("nan"), 1, 1), (1, 1), (float("inf"), 1, 1)],
-    ids=["zero", "negative", "nan", "two", "infinite"],
+    [(0, 0, 0), (1, -1, 1), (float("nan"), 1, 1), (1, 1), (float("inf"), 1, 1), (1e308,) * 3],
+    ids=["zero", "negative", "nan", "two", "infinite", "endless-sum"],
 )
 def test_wrong_ratios_are_refused(tmp_path: Path, ratios: tuple[float, float, float]) -> None:
     with pytest.raises(ConfigError, match="ratios: must be three numbers"):
@@ -353,7 +362,6 @@ def test_splits_are_kept_as_they_are(tmp_path: Path) -> None:
     made = split_of(mixed(tmp_path, 20))
     plan = keep_splits(made)
     assert plan.dataset == made
-    assert not plan.moves
     assert plan.groups.keys() == {record.image for record in made.records}
 
 

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from lucency.annotations.findings import LabelMap, Status
-from lucency.annotations.records import Dataset, ImageRecord, read_dataset, write_tables
+from lucency.annotations.records import (
+    Dataset,
+    ImageRecord,
+    data_yaml,
+    read_dataset,
+    write_tables,
+)
 from lucency.configs.errors import DatasetError, LeakageError
 from lucency.datasets.placement import apply_split
 from lucency.datasets.split import keep_splits, split_dataset
@@ -218,18 +224,22 @@ def test_altered_files_are_found(dataset: Dataset, data: bytes | None) -> None:
     check_files(dataset, dataset.records[:4])
 
 
-def test_splits_that_were_kept_are_locked_without_moving(tmp_path: Path) -> None:
+def test_splits_that_were_kept_are_locked_and_files_follow_the_table(tmp_path: Path) -> None:
     dataset = made_set(tmp_path)
     records = [
         replace(r, split="train" if int(r.image.stem) < 8 else "test") for r in dataset.records[:-1]
     ]
     dataset = replace(dataset, records=(*records, dataset.records[-1]))
     write_tables(dataset)
-    before = (tmp_path / "data.yaml").read_bytes()
-    assert apply_split(keep_splits(dataset)) == dataset
+    (tmp_path / "data.yaml").write_text(data_yaml(dataset.label_map, {"unsplit"}))
+    placed = apply_split(keep_splits(dataset))
+    assert [r.split for r in placed.records] == [r.split for r in dataset.records]
     check_lock(read_dataset(tmp_path))
-    assert dataset.image_path(dataset.records[0]).is_file()
-    assert (tmp_path / "data.yaml").read_bytes() == before
+    assert {r.image.parts[1] for r in placed.records} == {"train", "test", "unknown"}
+    assert all(placed.image_path(record).is_file() for record in placed.records)
+    assert "images/unsplit" not in (tmp_path / "data.yaml").read_text()
+    # Once they lie where the table says, nothing moves any more.
+    assert apply_split(keep_splits(placed)) == placed
     told = lock(tmp_path)
     assert (told["seed"], told["ratios"], told["patient_ids"]) == (None, None, None)
 

@@ -122,8 +122,14 @@ def test_images_that_cannot_be_read_are_passed_over(dataset: Dataset, tmp_path: 
         ("task: classification\naugment: [{D4: {}}]", r"augment\[0\]\.D4: turns or mirrors"),
         ("task: detection\naugment: {shear: 3}", r"unknown key 'augment\.shear'"),
         ("task: detection\ndisplay: {high: 300}", r"display\.high: "),
+        ("task: detection\nimage_size: 0", "image_size: "),
+        ("task: classification\ninput_size: -5", "input_size: "),
+        (
+            "task: classification\naugment: [RandomCrop: {height: 500, width: 500}]",
+            ".*only 224 × 224",
+        ),
     ],
-    ids=["task", "transform", "key", "display"],
+    ids=["task", "transform", "key", "display", "no image", "no input", "crop"],
 )
 def test_a_wrong_recipe_is_named(dataset: Dataset, tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=rf"recipe\.yaml: {message}"):
@@ -153,3 +159,11 @@ def test_boxes_of_real_fractures_stay_on_the_sheet(lucency_data: Path, tmp_path:
     found = sheet(dataset, find_config("fracture"), images=1, variants=3)
     for column in range(4):
         assert len(box_pixels(found[-280:, column * 286 : column * 286 + 280])) > 40
+
+
+def test_an_image_whose_labels_cannot_be_read_is_passed_over(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    (tmp_path / "labels/train/0.txt").write_text("0 x\n")
+    found = sheet(dataset, recipe(tmp_path, STILL), images=4, variants=1)
+    assert 3 * 300 < found.shape[0] < 3 * 340  # one row less

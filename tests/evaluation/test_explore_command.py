@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -12,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from lucency.annotations.findings import LabelMap, Status
 from lucency.annotations.records import Dataset, ImageRecord, write_tables
+from lucency.configs import atomic
 from lucency.configs.errors import ConfigError, DatasetError, LucencyError
 from lucency.evaluation.explore_command import explore
 
@@ -96,3 +99,36 @@ def test_augmented_images(folder: Path, tmp_path: Path) -> None:
     recipe.write_text("task: detection\nimage_size: 64\n")
     run(folder, "--augment", recipe)
     assert 'id="augmented"' in (folder / "explore.html").read_text()
+
+
+def test_a_set_that_may_only_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's answer is replaced, since whoever runs the tests may be allowed everything."""
+    before = {path for path in folder.rglob("*") if path.is_file()}
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK or Path(path) != folder)
+    monkeypatch.setattr(atomic, "write_text", only_outside(folder, atomic.write_text))
+    monkeypatch.chdir(folder.parent)
+    result = run(folder)
+    assert result.exit_code == 0
+    assert "cannot be written to, so the page is in the current folder" in result.output
+    assert result.output.splitlines()[-1] == "Page: set-explore.html"
+    assert (folder.parent / "set-explore.html").is_file()
+    assert {path for path in folder.rglob("*") if path.is_file()} == before
+
+
+def only_outside(folder: Path, write: Callable[[Path, str], None]) -> Callable[[Path, str], None]:
+    def refusing(path: Path, text: str) -> None:
+        if path.resolve().is_relative_to(folder):
+            raise PermissionError(13, "Permission denied", str(path))
+        write(path, text)
+
+    return refusing
+
+
+@pytest.mark.parametrize("option", ["--html", "--json"])
+def test_where_nothing_can_be_written_is_told_before_the_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder.parent)
+    with pytest.raises(ConfigError, match=f"{option} .* cannot be written to; name another file"):
+        run(folder, option, folder.parent / "new/file")
+    assert not (folder / "explore.html").exists()

@@ -246,3 +246,22 @@ def test_what_a_caption_says(tmp_path: Path, status: Status, label: str, note: s
     record = replace(dataset.records[0], status=status, extra={"tb": label})
     (shown,) = pictures_of(dataset, [record], labels=["tb"])
     assert shown.note == note
+
+
+def test_images_that_changed_are_shown_all_the_same(tmp_path: Path) -> None:
+    dataset = made_set(tmp_path, 4, boxes=False)
+    for record in dataset.records:
+        path = dataset.image_path(record)
+        path.write_bytes(path.read_bytes() + b"\0")  # behind the end of the picture
+    found = survey(dataset)
+    assert {problem.fault for problem in found.file_problems} == {"other-digest"}
+    assert "There is no image that can be shown" not in text_of(page_of(dataset))
+
+
+def test_images_without_digest_are_not_one_exposure(tmp_path: Path) -> None:
+    dataset = made_set(tmp_path, 4, boxes=False)
+    bare = replace(dataset, records=tuple(replace(r, sha256="") for r in dataset.records))
+    found = survey(bare)
+    assert found.duplicates == ()
+    assert {problem.fault for problem in found.file_problems} == {"no-digest"}
+    assert "4 images without a digest in the table" in text_of(page_of(bare))
