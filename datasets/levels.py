@@ -13,8 +13,8 @@ Grey = TypeVar("Grey", np.uint8, np.uint16)
 _LOOKS_UP_16_BITS = int(cv2.__version__.split(".")[0]) >= 5
 # OpenCV counts in float32, which holds every whole number up to this one.
 _MOST_COUNTED = 1 << 24
-# So many pixels tell percentiles to a hundredth of a percent; counting more only takes time.
-_ENOUGH = 1 << 19
+# So many pixels tell percentiles; with fewer a bar of a few bright lines may be missed or doubled.
+_ENOUGH = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Levels:
     def counts(self, *, sampled: bool = False) -> NDArray[np.int64]:
         """How many pixels (L,) have each level.
 
-        With ``sampled`` only every n-th row of an image of more than half a megapixel counts.
+        With ``sampled`` only every n-th row of an image of more than two megapixels counts.
         """
         places = self.places
         if sampled:
