@@ -13,7 +13,13 @@ def build_app() -> typer.Typer:
     """The command line with every subcommand; heavy libraries load only inside a command."""
     from lucency.annotations import commands as annotations
     from lucency.api import commands as service
-    from lucency.api import demo_command, labelling_commands, model_commands
+    from lucency.api import (
+        demo_command,
+        evaluate_commands,
+        export_commands,
+        labelling_commands,
+        train_commands,
+    )
     from lucency.datasets import commands as datasets
     from lucency.datasets import import_command, split_command
     from lucency.evaluation import commands as evaluation
@@ -41,9 +47,9 @@ def build_app() -> typer.Typer:
         split_command.split,
         datasets.render,
         datasets.phantoms,
-        model_commands.train,
-        model_commands.export,
-        model_commands.evaluate,
+        train_commands.train,
+        export_commands.export,
+        evaluate_commands.evaluate,
         service.predict,
         service.serve,
     ):

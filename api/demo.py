@@ -100,7 +100,7 @@ def run_demo(
 def _detector(
     out: Path, dataset: Path, console: Console, *, overrides: tuple[str, ...]
 ) -> dict[str, str]:
-    from lucency.detection.commands import measure_detector
+    from lucency.detection.evaluate_command import measure_detector
     from lucency.detection.export import export
     from lucency.detection.progress import training_progress
     from lucency.detection.train import train

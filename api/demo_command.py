@@ -17,7 +17,7 @@ def demo(
     from rich.table import Table
 
     from lucency.api.demo import run_demo
-    from lucency.api.model_commands import need_training_libraries
+    from lucency.api.training_libraries import need_training_libraries
 
     need_training_libraries()
     console = Console()

@@ -17,8 +17,10 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from lucency.configs import atomic
+from lucency.configs.calibration import ClassCalibration
 from lucency.configs.display import DisplaySpec
 from lucency.configs.errors import BundleError, ConfigError
+from lucency.configs.fusion import FusionSpec
 from lucency.configs.schema import StrictModel, parse_config
 
 MANIFEST = "manifest.json"
@@ -43,16 +45,27 @@ class BundleManifest(StrictModel):
     class_names: tuple[str, ...] = Field(min_length=1)
     input_size: int = Field(ge=32, description="side of the square input in pixels")
     input_channels: Literal[1, 3]
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
     display: DisplaySpec
     display_digest: str
+    calibration: Mapping[str, ClassCalibration] = Field(
+        default={}, description="by class; operating points are thresholds on calibrated scores"
+    )
+    fusion: FusionSpec | None = None
     operating_points: Mapping[str, Mapping[str, float]]
     default_operating_point: str
     metrics: Mapping[str, float]
+    metric_intervals: Mapping[str, tuple[float, float]] = Field(
+        default={}, description="95% intervals of those of the metrics that have one"
+    )
     metrics_split: str
     parity: Mapping[str, float] = Field(description="largest differences from torch at export")
     training_data: Mapping[str, str] = Field(description="what it was trained on, with digests")
     libraries: Mapping[str, str]
     licence: str
+    commercial_use: bool = Field(
+        default=True, description="False: the training data forbid it; loaded only if asked for"
+    )
     intended_use: str = RESEARCH_USE
     created: str
     files: Mapping[str, str]
@@ -69,6 +82,8 @@ class BundleManifest(StrictModel):
                 f"default_operating_point '{self.default_operating_point}' is not one of "
                 f"{sorted(self.operating_points)}"
             )
+        if self.calibration and set(self.calibration) != set(self.class_names):
+            raise ValueError("calibration must name each class, or none")
         for point, thresholds in self.operating_points.items():
             if set(thresholds) != set(self.class_names):
                 raise ValueError(f"operating point '{point}' must have a threshold for each class")

@@ -8,7 +8,6 @@ digest, starting weights), ``results.csv`` (one row an epoch, Ultralytics' colum
 import csv
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,20 +15,26 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from lucency.annotations.records import DATA_YAML, DATASET_CSV, Dataset, read_dataset
 from lucency.configs import atomic
 from lucency.configs.errors import ConfigError, DatasetError
 from lucency.configs.schema import dump_yaml, read_config
+from lucency.configs.yaml_files import read_yaml
 from lucency.datasets.importing import origin_of
 from lucency.datasets.leakage import check_leakage
 from lucency.datasets.render import render
 from lucency.detection.augment import geometry_options, intensity_transforms
+from lucency.detection.cpu_training import prepare_trainer
 from lucency.detection.offline_ultralytics import import_ultralytics, option_names
 from lucency.detection.recipe import DetectionConfig
+from lucency.detection.training_images import training_images
 from lucency.detection.weights import load_checkpoint, starting_weights
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
+TRAINING_LIST = "train.txt"
 BEST = Path("weights/best.pt")
 RESUME = Path("weights/resume.pt")
 LIBRARIES = ("lucency", "ultralytics", "torch", "albumentations", "numpy", "opencv-python-headless")
@@ -181,13 +186,26 @@ def _resumed(config: DetectionConfig, run: Path, rendered: Dataset) -> tuple[Any
     last = run / "weights" / "last.pt"
     shutil.copyfile(run / RESUME, last)
     model = load_checkpoint(last)
-    return model, {"resume": True, "data": str((rendered.root / DATA_YAML).resolve())}
+    return model, {"resume": True, "data": str(_describe_data(config, run, rendered))}
+
+
+def _describe_data(config: DetectionConfig, run: Path, rendered: Dataset) -> Path:
+    """Write Ultralytics' description of the data: the training images as a list of their own."""
+    images = training_images(
+        rendered, negatives=config.negatives, rare_below=config.rare_below, seed=config.seed
+    )
+    listed = "".join(f"{rendered.image_path(record).resolve()}\n" for record in images)
+    atomic.write_text(run / TRAINING_LIST, listed)
+    values = read_yaml(rendered.root / DATA_YAML)
+    values.update(path=str(rendered.root.resolve()), train=str((run / TRAINING_LIST).resolve()))
+    atomic.write_text(run / DATA_YAML, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    return (run / DATA_YAML).resolve()
 
 
 def _options(config: DetectionConfig, run: Path, rendered: Dataset) -> dict[str, Any]:
     device = list(config.device) if isinstance(config.device, tuple) else config.device
     return {
-        "data": str((rendered.root / DATA_YAML).resolve()),
+        "data": str(_describe_data(config, run, rendered)),
         "project": str(run.resolve().parent),
         "name": run.resolve().name,
         "exist_ok": True,
@@ -213,13 +231,6 @@ def _callbacks(
 ) -> dict[str, Callable[[Any], None]]:
     """The hooks into Ultralytics' trainer: threads, progress, and a checkpoint safe to resume."""
     position = {"batch": 0, "validated": 0}
-
-    def use_all_cores(trainer: Any) -> None:
-        import torch
-
-        # Ultralytics leaves one core idle for loading, but on the CPU it loads in this thread.
-        if trainer.device.type == "cpu":
-            torch.set_num_threads(os.cpu_count() or 1)
 
     def epoch_started(trainer: Any) -> None:
         position.update(batch=0, validated=0)
@@ -250,7 +261,7 @@ def _callbacks(
         atomic.write_bytes(Path(trainer.wdir) / RESUME.name, Path(trainer.last).read_bytes())
 
     return {
-        "on_train_start": use_all_cores,
+        "on_train_start": prepare_trainer,
         "on_train_epoch_start": epoch_started,
         "on_train_batch_end": batch_ended,
         "on_fit_epoch_end": epoch_ended,

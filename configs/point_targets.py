@@ -1,0 +1,35 @@
+"""What each operating point is chosen for, as a recipe says it."""
+
+from pydantic import Field, model_validator
+
+from lucency.configs.schema import StrictModel
+
+
+class PointTarget(StrictModel):
+    """One condition for a threshold; exactly one of the three.
+
+    ``sensitivity``: the highest threshold that finds this share of the findings.
+    ``false_positives_per_image``: the lowest that raises no more false alarms than this.
+    ``best_f1``: the threshold of the highest F1.
+    """
+
+    sensitivity: float | None = Field(default=None, gt=0, le=1)
+    false_positives_per_image: float | None = Field(default=None, gt=0)
+    best_f1: bool = False
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "PointTarget":
+        asked = (self.sensitivity, self.false_positives_per_image, self.best_f1 or None)
+        if sum(value is not None for value in asked) != 1:
+            raise ValueError(
+                "must name one of sensitivity, false_positives_per_image and best_f1: true"
+            )
+        return self
+
+
+class PointTargets(StrictModel):
+    """The conditions of a detector's three operating points, the same for each class."""
+
+    screening: PointTarget = PointTarget(sensitivity=0.90)
+    balanced: PointTarget = PointTarget(best_f1=True)
+    specific: PointTarget = PointTarget(false_positives_per_image=0.1)
