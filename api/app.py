@@ -72,7 +72,14 @@ async def _lifespan(
     service = app.state.service = Service(threads)
 
     async def load() -> None:
-        task = partial(Pipeline, bundles, threads=settings.threads, sandbox=sandbox)
+        task = partial(
+            Pipeline,
+            bundles,
+            threads=settings.threads,
+            sandbox=sandbox,
+            options=settings.options,
+            ensemble=settings.ensemble,
+        )
         try:
             service.pipeline = await asyncio.get_running_loop().run_in_executor(threads, task)
         except Exception as error:  # whatever it is, the process would never be ready

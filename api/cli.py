@@ -17,6 +17,7 @@ def build_app() -> typer.Typer:
         demo_command,
         evaluate_commands,
         export_commands,
+        fusion_commands,
         labelling_commands,
         train_commands,
     )
@@ -48,8 +49,10 @@ def build_app() -> typer.Typer:
         datasets.render,
         datasets.phantoms,
         train_commands.train,
+        train_commands.tune,
         export_commands.export,
         evaluate_commands.evaluate,
+        fusion_commands.fuse,
         service.predict,
         service.serve,
     ):

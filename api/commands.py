@@ -10,8 +10,25 @@ Bundles = Annotated[
     typer.Option(
         "--bundle",
         metavar="FOLDER|NAME",
-        help="A model bundle; may be given several times. Default: those shipped with Lucency.",
+        help="A model bundle; may be given several times. Default: those shipped with Lucency "
+        "that may be used for anything.",
     ),
+]
+Tiles = Annotated[
+    int | None,
+    typer.Option(
+        min=64,
+        metavar="PIXELS",
+        help="Look at overlapping tiles of this side too, for small findings.",
+        show_default="as the bundle says",
+    ),
+]
+Flip = Annotated[
+    bool, typer.Option("--flip", help="Average with the mirrored image; takes twice as long.")
+]
+Ensemble = Annotated[
+    bool,
+    typer.Option("--ensemble", help="All detectors answer as one, by weighted box fusion."),
 ]
 
 
@@ -27,15 +44,26 @@ def serve(
     allow_public: Annotated[
         bool, typer.Option("--allow-public", help="Accept an address others can reach.")
     ] = False,
+    tiles: Tiles = None,
+    flip: Flip = False,
+    ensemble: Ensemble = False,
 ) -> None:
     """Serve boxes and class probabilities over HTTP.
 
     Settings may also come from the environment: LUCENCY_BUNDLES, LUCENCY_HOST, LUCENCY_PORT,
-    LUCENCY_MAX_UPLOAD_BYTES, LUCENCY_ANALYSES_AT_ONCE, LUCENCY_THREADS.
+    LUCENCY_MAX_UPLOAD_BYTES, LUCENCY_ANALYSES_AT_ONCE, LUCENCY_THREADS, LUCENCY_TILES,
+    LUCENCY_FLIP, LUCENCY_ENSEMBLE.
     """
     from lucency.api.settings import read_settings
 
-    settings = read_settings(bundles=tuple(bundle) if bundle else None, host=host, port=port)
+    settings = read_settings(
+        bundles=tuple(bundle) if bundle else None,
+        host=host,
+        port=port,
+        tiles=tiles,
+        flip=flip or None,
+        ensemble=ensemble or None,
+    )
     if not settings.is_loopback:
         _accept_public(settings.host, allowed=allow_public)
 
@@ -45,7 +73,9 @@ def serve(
 
 
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="PNG, JPEG, TIFF or DICOM files.")],
+    images: Annotated[
+        list[Path], typer.Argument(help="PNG, JPEG, TIFF or DICOM files, or folders of them.")
+    ],
     bundle: Bundles = None,
     conf: Annotated[
         float | None,
@@ -62,17 +92,35 @@ def predict(
     pictures: Annotated[
         Path | None, typer.Option(help="New folder for the images with their boxes.")
     ] = None,
+    tiles: Tiles = None,
+    flip: Flip = False,
+    ensemble: Ensemble = False,
 ) -> None:
     """Find boxes and class probabilities in image files; ends with status 1 if any failed."""
-    from lucency.api.pipeline import Pipeline, load_bundles
-    from lucency.api.predict import predict_files, print_table
+    from lucency.api.loading import load_bundles, terms
+    from lucency.api.pipeline import Pipeline
+    from lucency.api.predict import images_of, other_options, predict_files, print_table
     from lucency.api.settings import read_settings
 
-    settings = read_settings(bundles=tuple(bundle) if bundle else None)
-    pipeline = Pipeline(load_bundles(settings.bundles), threads=settings.threads)
+    paths = images_of(images)
+    settings = read_settings(
+        bundles=tuple(bundle) if bundle else None,
+        tiles=tiles,
+        flip=flip or None,
+        ensemble=ensemble or None,
+    )
+    bundles = load_bundles(settings.bundles)
+    for line in (*terms(bundles), *other_options(bundles, settings.options)):
+        typer.echo(line, err=True)
+    pipeline = Pipeline(
+        bundles,
+        threads=settings.threads,
+        options=settings.options,
+        ensemble=settings.ensemble,
+    )
     outcomes = predict_files(
         pipeline,
-        images,
+        paths,
         conf=conf,
         operating_point=operating_point,
         json_path=json_path,

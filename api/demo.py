@@ -11,7 +11,8 @@ from rich.console import Console
 from lucency.annotations.convert import convert
 from lucency.annotations.findings import Status
 from lucency.annotations.records import read_dataset
-from lucency.api.pipeline import Pipeline, load_bundles
+from lucency.api.loading import load_bundles
+from lucency.api.pipeline import Pipeline
 from lucency.configs import atomic
 from lucency.configs.errors import ConfigError
 from lucency.configs.schema import find_config, read_config
@@ -123,14 +124,7 @@ def _detector(
     with _step(console, "Exporting the detector, comparing ONNX with torch"):
         export(run, dataset, bundle)
     console.print("Measuring the detector on the test split", style="bold")
-    found = measure_detector(bundle, dataset, out / "reports" / "detector", split="test")
-    chosen = found.points["balanced"].overall
-    return {
-        "detector mAP50": _text(found.ap.map50),
-        "detector mAP50-95": _text(found.ap.map50_95),
-        "detector precision (balanced)": _text(chosen.precision),
-        "detector recall (balanced)": _text(chosen.recall),
-    }
+    return measure_detector(bundle, dataset, out / "reports" / "detector", split="test")
 
 
 def _classifier(
@@ -191,7 +185,3 @@ def _step(console: Console, title: str) -> Iterator[None]:
     with console.status(f"{title} …"):
         yield
     console.print(f"{title}: {time.perf_counter() - started:.0f} s", highlight=False)
-
-
-def _text(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

@@ -1,25 +1,76 @@
 """`lucency evaluate`: one command, whatever the task of the model."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lucency.api.training_libraries import need_training_libraries
+
+
+class Rule(StrEnum):
+    """The match rules of `lucency.evaluation.match_rules`."""
+
+    IOU50 = "iou50"
+    IOU30 = "iou30"
+    IOU10 = "iou10"
+    CENTRE = "centre"
+
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
-    dataset: Annotated[Path, typer.Argument(help="A data set with the same classes.")],
+    model: Annotated[
+        str,
+        typer.Argument(help="A bundle (folder or shipped name), a .pt, or a COCO results .json."),
+    ],
+    dataset: Annotated[Path, typer.Argument(help="A split data set with the same classes.")],
     out: Annotated[Path, typer.Argument(help="New folder for report.html and metrics.json.")],
     split: Annotated[str, typer.Option(help="Which split to measure on.")] = "test",
+    compare: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="A second detector to measure on the same images."),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Subgroups by this column of dataset.csv; repeatable."),
+    ] = None,
+    rule: Annotated[Rule, typer.Option(help="When a box has found a finding.")] = Rule.IOU50,
+    samples: Annotated[
+        int, typer.Option(min=0, help="Bootstrap samples for the 95% intervals; 0 for none.")
+    ] = 1000,
+    coco_truth: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The COCO file whose ids a results .json uses."),
+    ] = None,
 ) -> None:
-    """Measure a bundle on one split of a data set."""
-    from lucency.configs.bundle import load_bundle
+    """Measure a model on one split of a data set: tables, metrics.json and an HTML report."""
+    from lucency.configs.errors import ConfigError
+    from lucency.detection.evaluate_command import EvaluateOptions, evaluate_detector
 
-    if load_bundle(bundle).manifest.task == "detection":
-        from lucency.detection.evaluate_command import evaluate_detector
-
-        evaluate_detector(bundle, dataset, out, split=split)
-    else:
+    classifier = _classifier(model)
+    if classifier is not None:
+        if compare or by or coco_truth or rule is not Rule.IOU50:
+            raise ConfigError(
+                f"{model}: is a classifier; --compare, --by, --rule and --coco-truth are for "
+                "detectors, so leave them out"
+            )
         from lucency.classification.commands import evaluate_classifier
 
-        evaluate_classifier(bundle, dataset, out, split=split)
+        evaluate_classifier(classifier, dataset, out, split=split)
+        return
+    if any(Path(name).suffix == ".pt" for name in (model, compare or "")):
+        need_training_libraries()
+    options = EvaluateOptions(split, compare, tuple(by or ()), rule.value, samples, coco_truth)
+    evaluate_detector(model, dataset, out, options)
+
+
+def _classifier(model: str) -> Path | None:
+    """The folder of a classifier's bundle, given or shipped; None for all else."""
+    from lucency.api.loading import shipped_bundles
+    from lucency.configs.bundle import load_bundle
+
+    shipped = next((folder for folder in shipped_bundles() if folder.name == model), None)
+    path = Path(model) if Path(model).is_dir() else shipped
+    if path is None or load_bundle(path).manifest.task != "classification":
+        return None
+    return path

@@ -1,5 +1,6 @@
 """`lucency export`: one command, whatever the task of the model."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +9,31 @@ import typer
 from lucency.api.training_libraries import need_training_libraries
 
 
+class Precision(StrEnum):
+    """How a detector's weights are stored."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     dataset: Annotated[Path, typer.Argument(help="The data set it was trained on.")],
     out: Annotated[Path, typer.Argument(help="New folder for the bundle.")],
+    precision: Annotated[
+        Precision, typer.Option(help="Of a detector: fp16 is half as large, int8 a third or less.")
+    ] = Precision.FP32,
+    tiles: Annotated[
+        int | None, typer.Option(min=64, help="A detector looks at tiles of this side, too.")
+    ] = None,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="A detector averages with the mirrored image.")
+    ] = False,
+    without_weights: Annotated[
+        bool,
+        typer.Option("--without-weights", help="Leave out what a further training starts from."),
+    ] = False,
 ) -> None:
     """Export a run as a bundle, after comparing ONNX Runtime with torch."""
     from lucency.configs.errors import ConfigError
@@ -23,8 +45,21 @@ def export(
     if read_yaml(run / "config.yaml").get("task") == "detection":
         from lucency.detection.export_command import export_detector
 
-        export_detector(run, dataset, out)
-    else:
-        from lucency.classification.commands import export_classifier
+        export_detector(
+            run,
+            dataset,
+            out,
+            precision=precision.value,
+            tiles=tiles,
+            flip=flip,
+            with_weights=not without_weights,
+        )
+        return
+    if precision is not Precision.FP32 or tiles or flip or without_weights:
+        raise ConfigError(
+            f"{run}: is a classifier's run; --precision, --tiles, --flip and --without-weights "
+            f"are for detectors: leave them out"
+        )
+    from lucency.classification.commands import export_classifier
 
-        export_classifier(run, dataset, out)
+    export_classifier(run, dataset, out)

@@ -7,34 +7,36 @@ parameters give the same findings, bit for bit, and the same `Report.id`.
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from importlib.metadata import version
-from pathlib import Path
 
-from lucency.api.answers import applied_thresholds, classification, found_boxes
+from lucency.api.answers import applied_thresholds, classification, disagreements, found_boxes
+from lucency.api.finders import make_finders
+from lucency.api.loading import check_together
 from lucency.api.schemas import (
     AppliedThresholds,
+    Disagreement,
     FoundBox,
     ImageClassification,
     ImageFacts,
     ModelFacts,
-    ModelUsed,
     Report,
     Timings,
     model_facts,
+    model_used,
 )
 from lucency.classification.classifier import Classifier
-from lucency.configs.bundle import MANIFEST, Bundle, find_bundle, load_bundle
-from lucency.configs.errors import BundleError
+from lucency.configs.bundle import Bundle
+from lucency.configs.inference import InferenceOptions
 from lucency.datasets.radiographs import Radiograph, decode_radiograph
 from lucency.datasets.sandbox import Sandbox
 from lucency.detection.detector import Detector
 
-MODEL_PACKAGES = ("lucency.detection", "lucency.classification")
 DEFAULT_MAX_FINDINGS = 100
+# What of a manifest decides the answer, apart from thresholds and options.
+_BEHAVIOUR = {"class_names", "display_digest", "calibration", "fusion"}
 
 
 @dataclass(frozen=True)
@@ -45,34 +47,55 @@ class Analysis:
     report: Report
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What all detectors found, and where they contradict the classifiers."""
+
+    boxes: tuple[FoundBox, ...]
+    disagreements: tuple[Disagreement, ...]
+
+
 class Pipeline:
     """The loaded models; `analyze` may be called from several threads.
 
     Each model has one owner at a time: ONNX Runtime uses all cores for one image, so two images
     in one session would only slow each other down. With a ``sandbox``, which belongs to the caller,
     images are decoded in it; without one in this process, which is for one's own files.
+    ``options`` replace those that stand in the detectors' bundles; with ``ensemble`` all detectors
+    answer as one.
 
     Raises
     ------
     BundleError
-        There is no bundle, two have one name, or ONNX Runtime refuses a model.
+        There is no bundle, two have one name, a fused detector's classifier or the members of an
+        ensemble are missing, or ONNX Runtime refuses a model.
 
     """
 
     def __init__(
-        self, bundles: Sequence[Bundle], *, threads: int = 0, sandbox: Sandbox | None = None
+        self,
+        bundles: Sequence[Bundle],
+        *,
+        threads: int = 0,
+        sandbox: Sandbox | None = None,
+        options: InferenceOptions | None = None,
+        ensemble: bool = False,
     ) -> None:
-        _check_names(bundles)
+        check_together(bundles)
         self._decode = decode_radiograph if sandbox is None else sandbox.decode
         self._bundles = tuple(bundles)
-        self._detectors: list[Detector] = []
+        self._options = options
+        detectors: list[Detector] = []
         self._classifiers: list[Classifier] = []
         for bundle in bundles:
             if bundle.manifest.task == "detection":
-                self._detectors.append(Detector(bundle, threads=threads))
+                detectors.append(Detector(bundle, threads=threads))
             else:
                 self._classifiers.append(Classifier(bundle, threads=threads))
-        self._locks = {bundle.manifest.name: threading.Lock() for bundle in bundles}
+        self._finders = make_finders(detectors, options=options, ensemble=ensemble)
+        names = [one.name for one in self._finders]
+        names += [one.manifest.name for one in self._classifiers]
+        self._locks = {name: threading.Lock() for name in names}
 
     def model_facts(self) -> tuple[ModelFacts, ...]:
         """What the manifests of the loaded bundles say."""
@@ -106,133 +129,112 @@ class Pipeline:
         """
         start = time.perf_counter()
         took: dict[str, float] = {}
-        applied = {
-            bundle.manifest.name: applied_thresholds(
-                bundle.manifest, conf=conf, operating_point=operating_point
-            )
-            for bundle in self._bundles
-        }
+        applied = self._thresholds(conf=conf, operating_point=operating_point)
         radiograph = self._decode(data, name=name, frame=frame)
         decode_ms = _milliseconds_since(start)
-        findings: list[FoundBox] = []
-        for detector in self._detectors:
-            model = detector.manifest.name
-            with self._locks[model], _measured(took, model):
-                findings += found_boxes(detector, radiograph, applied[model])
-        classifications: list[ImageClassification] = []
-        for classifier in self._classifiers:
-            model = classifier.manifest.name
-            with self._locks[model], _measured(took, model):
-                classifications.append(classification(classifier, radiograph, applied[model]))
-        findings.sort(key=lambda finding: -finding.score)  # stable: ties keep the models' order
-        report = self._report(
-            image=_image_facts(data, radiograph),
-            findings=tuple(findings[:max_detections]),
-            classifications=tuple(classifications),
+        classifications = self._classify(radiograph, applied, took)
+        found = self._find(radiograph, applied, classifications, took)
+        image = _image_facts(data, radiograph)
+        report = Report(
+            id=self._identity(
+                image, applied.values(), max_detections=max_detections, frame=frame or 1
+            ),
+            image=image,
+            findings=found.boxes[:max_detections],
+            classifications=tuple(classifications.values()),
+            disagreements=found.disagreements,
+            operating_point=_common_point(applied.values()),
             thresholds=tuple(applied.values()),
-            max_detections=max_detections,
-            frame=frame or 1,
+            models=tuple(model_used(bundle, options=self._options) for bundle in self._bundles),
+            lucency_version=version("lucency"),
             timings_ms=Timings(decode=decode_ms, models=took, total=_milliseconds_since(start)),
         )
         return Analysis(radiograph, report)
 
-    def _report(
+    def _thresholds(
+        self, *, conf: float | None, operating_point: str | None
+    ) -> dict[str, AppliedThresholds]:
+        """The thresholds of each detector, or of their ensemble, and of each classifier."""
+        manifests = {one.name: one.manifests for one in self._finders}
+        manifests |= {one.manifest.name: (one.manifest,) for one in self._classifiers}
+        return {
+            model: applied_thresholds(
+                of_model, model=model, conf=conf, operating_point=operating_point
+            )
+            for model, of_model in manifests.items()
+        }
+
+    def _classify(
         self,
-        *,
+        radiograph: Radiograph,
+        applied: Mapping[str, AppliedThresholds],
+        took: dict[str, float],
+    ) -> dict[str, ImageClassification]:
+        """What each classifier says, by the digest of its model."""
+        answers: dict[str, ImageClassification] = {}
+        for classifier in self._classifiers:
+            model = classifier.manifest.name
+            with self._locks[model], _measured(took, model):
+                answer = classification(classifier, radiograph, applied[model])
+            answers[classifier.bundle.digest] = answer
+        return answers
+
+    def _find(
+        self,
+        radiograph: Radiograph,
+        applied: Mapping[str, AppliedThresholds],
+        classifications: Mapping[str, ImageClassification],
+        took: dict[str, float],
+    ) -> _Found:
+        boxes: list[FoundBox] = []
+        contradicted: list[Disagreement] = []
+        images = {digest: answer.probabilities for digest, answer in classifications.items()}
+        for finder in self._finders:
+            thresholds = applied[finder.name]
+            with self._locks[finder.name], _measured(took, finder.name):
+                least = min(thresholds.thresholds.values())
+                detections = finder.find(radiograph, least=least, images=images)
+            found = list(found_boxes(detections, thresholds, size_wh=radiograph.size_wh))
+            boxes += found
+            if finder.fusion is not None:
+                answer = classifications[finder.fusion.classifier_sha256]
+                contradicted += disagreements(finder, detections, found, answer)
+        boxes.sort(key=lambda box: -box.score)  # stable: ties keep the models' order
+        return _Found(tuple(boxes), tuple(contradicted))
+
+    def _identity(
+        self,
         image: ImageFacts,
-        findings: tuple[FoundBox, ...],
-        classifications: tuple[ImageClassification, ...],
-        thresholds: tuple[AppliedThresholds, ...],
+        applied: Iterable[AppliedThresholds],
+        *,
         max_detections: int,
         frame: int,
-        timings_ms: Timings,
-    ) -> Report:
-        points = {applied.operating_point for applied in thresholds}
-        digests = [bundle.digest for bundle in self._bundles]
-        asked = [image.sha256, *digests, *(each.model_dump_json() for each in thresholds)]
+    ) -> str:
+        """A digest of all that decides the answer."""
+        asked = [image.sha256]
+        for bundle in self._bundles:
+            manifest = bundle.manifest
+            options = self._options or manifest.inference  # naming a bundle's own changes nothing
+            asked += [
+                bundle.digest,
+                options.model_dump_json(),
+                manifest.model_dump_json(include=_BEHAVIOUR),
+            ]
+        asked += [each.model_dump_json() for each in applied]
         if frame > 1:  # naming the first frame changes nothing
             asked.append(f"frame {frame}")
-        identity = hashlib.sha256("\n".join([*asked, str(max_detections)]).encode())
-        return Report(
-            id=identity.hexdigest()[:32],
-            image=image,
-            findings=findings,
-            classifications=classifications,
-            operating_point=points.pop() if len(points) == 1 else None,
-            thresholds=thresholds,
-            models=tuple(_model_used(bundle) for bundle in self._bundles),
-            lucency_version=version("lucency"),
-            timings_ms=timings_ms,
-        )
+        return hashlib.sha256("\n".join([*asked, str(max_detections)]).encode()).hexdigest()[:32]
 
 
-def load_bundles(names: Sequence[str]) -> tuple[Bundle, ...]:
-    """Find and verify bundles by folder or shipped name; all that are shipped if none is named.
-
-    Raises
-    ------
-    BundleError
-        A bundle is missing or altered, or there is none at all.
-
-    """
-    paths = [_find_bundle(name) for name in names] if names else shipped_bundles()
-    if not paths:
-        raise BundleError(
-            "no bundle is shipped with this version; give one with --bundle FOLDER "
-            "(`lucency export` makes them)"
-        )
-    return tuple(load_bundle(path) for path in paths)
-
-
-def shipped_bundles() -> list[Path]:
-    """The folders of the bundles that came with the package, detectors first."""
-    return [
-        manifest.parent
-        for package in MODEL_PACKAGES
-        for manifest in sorted(_shipped_folder(package).glob(f"*/{MANIFEST}"))
-    ]
-
-
-def _shipped_folder(package: str) -> Path:
-    return Path(str(resources.files(package))) / "bundles"
-
-
-def _find_bundle(name: str) -> Path:
-    for package in MODEL_PACKAGES:
-        try:
-            return find_bundle(name, package=package)
-        except BundleError:
-            continue
-    shipped = ", ".join(path.name for path in shipped_bundles())
-    known = f"one of: {shipped}" if shipped else "none is shipped with this version"
-    raise BundleError(f"{name}: no such bundle; give a bundle's folder or a name ({known})")
-
-
-def _check_names(bundles: Sequence[Bundle]) -> None:
-    if not bundles:
-        raise BundleError("at least one bundle is needed")
-    seen: dict[str, Path] = {}
-    for bundle in bundles:
-        name = bundle.manifest.name
-        if name in seen:
-            raise BundleError(
-                f"{bundle.path}: is named '{name}' as {seen[name]} is; "
-                "findings could not be told apart, so load one of them"
-            )
-        seen[name] = bundle.path
+def _common_point(applied: Iterable[AppliedThresholds]) -> str | None:
+    points = {each.operating_point for each in applied}
+    return points.pop() if len(points) == 1 else None
 
 
 def _image_facts(data: bytes, radiograph: Radiograph) -> ImageFacts:
     width, height = radiograph.size_wh
     digest = hashlib.sha256(data).hexdigest()
     return ImageFacts(width=width, height=height, sha256=digest, kind=radiograph.kind)
-
-
-def _model_used(bundle: Bundle) -> ModelUsed:
-    manifest = bundle.manifest
-    return ModelUsed(
-        name=manifest.name, task=manifest.task, digest=bundle.digest, created=manifest.created
-    )
 
 
 @contextmanager

@@ -12,11 +12,12 @@ from rich.table import Table
 
 from lucency.annotations.geometry import Box
 from lucency.api.pipeline import Analysis, Pipeline
-from lucency.api.schemas import Report, error_answer
+from lucency.api.schemas import Disagreement, Report, error_answer
 from lucency.configs import atomic
-from lucency.configs.bundle import RESEARCH_USE
+from lucency.configs.bundle import RESEARCH_USE, Bundle
 from lucency.configs.display import DisplaySpec
 from lucency.configs.errors import ImageError, ImageFault
+from lucency.configs.inference import InferenceOptions
 from lucency.datasets.display import display
 from lucency.datasets.radiographs import read_bytes
 from lucency.evaluation.pictures import BoxKind, DrawnBox, draw_boxes, encode_jpeg
@@ -41,6 +42,50 @@ class Outcome:
         else:
             answer = self.report.model_dump(mode="json")
         return json.dumps({"file": str(self.path), **answer}, ensure_ascii=False) + "\n"
+
+
+def images_of(paths: Sequence[Path]) -> list[Path]:
+    """The files, and in place of each folder the images in it and in its folders, by name.
+
+    Raises
+    ------
+    ImageError
+        A folder holds no image.
+
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        from lucency.datasets.originals import list_files  # brings pydicom, which takes a while
+
+        images, _ = list_files([path])
+        if not images:
+            raise ImageError(
+                f"{path}: holds no PNG, JPEG, TIFF or DICOM image; name another folder or files",
+                ImageFault.UNREADABLE,
+            )
+        found += images
+    return found
+
+
+def other_options(bundles: Sequence[Bundle], options: InferenceOptions | None) -> list[str]:
+    """One line for each detector that is to look otherwise than its thresholds were chosen."""
+    return [
+        f"note: the thresholds of '{bundle.manifest.name}' were chosen with "
+        f"{_named(bundle.manifest.inference)}, it runs with {_named(options)}"
+        for bundle in bundles
+        if options is not None
+        and bundle.manifest.task == "detection"
+        and bundle.manifest.inference != options
+    ]
+
+
+def _named(options: InferenceOptions) -> str:
+    tiles = f"tiles of {options.tiles.size} pixels" if options.tiles else ""
+    flip = "flip" if options.flip else ""
+    return " and ".join(filter(None, (tiles, flip))) or "one look at the whole image"
 
 
 def predict_files(
@@ -72,8 +117,11 @@ def predict_files(
 
 def print_table(outcomes: Sequence[Outcome]) -> None:
     """Print one row a file, and each error as a line of its own on stderr."""
-    marked = any(outcome.report and outcome.report.classifications for outcome in outcomes)
+    reports = [outcome.report for outcome in outcomes if outcome.report]
+    marked = any(report.classifications for report in reports)
     legend = "* at or above the threshold. " if marked else ""
+    if any(report.disagreements for report in reports):
+        legend += "! detector and classifier disagree. "
     table = Table(box=None, caption=legend + RESEARCH_USE, caption_justify="left")
     for column in ("file", "findings", "best", "whole image", "ms"):
         table.add_column(column, justify="right" if column in ("findings", "ms") else "left")
@@ -133,6 +181,11 @@ def _free_name(folder: Path, stem: str) -> Path:
     return candidate
 
 
+def _disagreement(found: Disagreement) -> str:
+    said = f"! {found.label} {found.image_probability:.2f}"
+    return f"{said} and no box" if found.kind == "no-box" else f"{said} and yet a box"
+
+
 def _row(outcome: Outcome) -> tuple[str, str, str, str, str]:
     report = outcome.report
     if report is None:
@@ -147,6 +200,6 @@ def _row(outcome: Outcome) -> tuple[str, str, str, str, str]:
         outcome.path.name,
         str(len(report.findings)),
         f"{best.label} {best.score:.2f}" if best else "none",
-        ", ".join(verdicts),
+        ", ".join((*verdicts, *map(_disagreement, report.disagreements))),
         f"{report.timings_ms.total:.0f}",
     )

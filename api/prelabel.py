@@ -16,6 +16,7 @@ from lucency.configs.bundle import Bundle, find_bundle, load_bundle
 from lucency.datasets.radiographs import Radiograph
 from lucency.detection.detections import Detections
 from lucency.detection.detector import Detector
+from lucency.detection.fusion import refuse_fused
 
 # Candidates below this tell nothing: their uncertainty is near 0 at any sensible threshold.
 _FLOOR = 0.001
@@ -29,11 +30,12 @@ class BundlePrelabeller:
     Raises
     ------
     BundleError
-        The bundle is not a detector, or ONNX Runtime refuses its model.
+        The bundle is not a detector, or fused with a classifier, or ONNX Runtime refuses its model.
 
     """
 
     def __init__(self, bundle: Bundle) -> None:
+        refuse_fused(bundle)
         self._detector = Detector(bundle)
         self._lock = threading.Lock()  # ONNX Runtime uses all cores for one image
         manifest = bundle.manifest

@@ -1,13 +1,17 @@
 """The wire: what the service answers, apart from the core types; `predict` writes the same."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lucency.configs.bundle import RESEARCH_USE, Bundle
+from lucency.configs.bundle import RESEARCH_USE, Bundle, BundleManifest
 from lucency.configs.errors import ImageFault
+from lucency.configs.fusion import FusionSpec
+from lucency.configs.inference import InferenceOptions
 
 EXAMPLE_MODEL = "fracture-yolo11n"
+DisagreementKind = Literal["no-box", "box-without-image-finding"]
 
 
 class Wire(BaseModel):
@@ -39,8 +43,8 @@ class FoundBox(Wire):
 
     box: WireBox = Field(description="pixels of the stored image, origin at the top left")
     box_normalised: WireBox = Field(description="the same as fractions of width and height")
-    label: str = Field(description="the most probable class")
-    score: float = Field(description="its probability")
+    label: str = Field(description="the class that it was found as")
+    score: float = Field(description="the probability of that class")
     probabilities: Mapping[str, float] = Field(
         description="probability of every class; independent, so they need not add up to 1"
     )
@@ -54,6 +58,23 @@ class ImageClassification(Wire):
     probabilities: Mapping[str, float]
     thresholds: Mapping[str, float]
     verdicts: Mapping[str, bool] = Field(description="probability at or above the threshold")
+
+
+class Disagreement(Wire):
+    """A detector whose scores are fused with a classifier, and that classifier, disagree.
+
+    ``no-box``: the classifier is sure of a finding, and no box reaches its threshold.
+    ``box-without-image-finding``: a box does, and the classifier is sure that there is nothing.
+    """
+
+    kind: DisagreementKind
+    detector: str
+    classifier: str
+    label: str = Field(description="which of the classifier's labels")
+    image_probability: float = Field(description="that of the whole image")
+    best_box_score: float | None = Field(
+        description="of all boxes, below their threshold too; null where there are none"
+    )
 
 
 class AppliedThresholds(Wire):
@@ -71,6 +92,14 @@ class ModelUsed(Wire):
     task: str
     digest: str
     created: str
+    calibrated: bool = Field(
+        description="scores are probabilities, fitted to validation data; else only an order"
+    )
+    inference: InferenceOptions | None = Field(
+        description="how often a detector looked, and at which scales; null for a classifier"
+    )
+    licence: str
+    commercial_use: bool = Field(description="whether the licence of its data allows it")
 
 
 class Timings(Wire):
@@ -88,6 +117,9 @@ class Report(Wire):
     image: ImageFacts
     findings: tuple[FoundBox, ...] = Field(description="best first")
     classifications: tuple[ImageClassification, ...]
+    disagreements: tuple[Disagreement, ...] = Field(
+        description="of detectors with the classifiers that their scores are fused with"
+    )
     operating_point: str | None = Field(
         description="applied by every model; null where they differ, see `thresholds`"
     )
@@ -108,12 +140,25 @@ class ModelFacts(Wire):
     created: str
     class_names: tuple[str, ...]
     input_size: int = Field(description="side of the square input in pixels")
+    precision: str = Field(description="of the weights: fp32, fp16 or int8")
+    calibrated: bool = Field(
+        description="scores are probabilities, fitted to validation data; else only an order"
+    )
+    inference: InferenceOptions = Field(
+        description="what a detector's thresholds were chosen with; `models` of an answer says "
+        "what it was run with"
+    )
+    fusion: FusionSpec | None = Field(description="with which classifier scores are fused")
     operating_points: Mapping[str, Mapping[str, float]]
     default_operating_point: str
     metrics: Mapping[str, float]
+    metric_intervals: Mapping[str, tuple[float, float]] = Field(
+        description="95% intervals of those metrics that have one"
+    )
     metrics_split: str
     training_data: Mapping[str, str]
     licence: str
+    commercial_use: bool = Field(description="whether the licence of its data allows it")
     intended_use: str
 
 
@@ -148,9 +193,29 @@ class ErrorAnswer(Wire):
 
 def model_facts(bundle: Bundle) -> ModelFacts:
     """The facts of a bundle that clients may need."""
-    shared = ModelFacts.model_fields.keys() - {"digest"}
+    shared = ModelFacts.model_fields.keys() - {"digest", "calibrated"}
     facts = {name: getattr(bundle.manifest, name) for name in shared}
-    return ModelFacts(digest=bundle.digest, **facts)
+    return ModelFacts(digest=bundle.digest, calibrated=is_calibrated(bundle.manifest), **facts)
+
+
+def model_used(bundle: Bundle, *, options: InferenceOptions | None) -> ModelUsed:
+    """Which weights gave an answer, and how; ``options`` None means the bundle's own."""
+    manifest = bundle.manifest
+    return ModelUsed(
+        name=manifest.name,
+        task=manifest.task,
+        digest=bundle.digest,
+        created=manifest.created,
+        calibrated=is_calibrated(manifest),
+        inference=(options or manifest.inference) if manifest.task == "detection" else None,
+        licence=manifest.licence,
+        commercial_use=manifest.commercial_use,
+    )
+
+
+def is_calibrated(manifest: BundleManifest) -> bool:
+    """Whether scores were fitted to be probabilities: fusion is such a fit, too."""
+    return bool(manifest.calibration) or manifest.fusion is not None
 
 
 def error_answer(
@@ -179,6 +244,7 @@ def example_report() -> Report:
             ),
         ),
         classifications=(),
+        disagreements=(),
         operating_point="balanced",
         thresholds=(
             AppliedThresholds(
@@ -191,6 +257,10 @@ def example_report() -> Report:
                 task="detection",
                 digest="2c26b46b68ffc68f…",
                 created="2025-01-31T12:00:00Z",
+                calibrated=True,
+                inference=InferenceOptions(),
+                licence="AGPL-3.0-or-later",
+                commercial_use=True,
             ),
         ),
         lucency_version="0.1.0",

@@ -6,8 +6,8 @@ import typer
 import uvicorn
 
 from lucency.api.app import create_app
+from lucency.api.loading import load_bundles, terms
 from lucency.api.logs import configure_logging
-from lucency.api.pipeline import load_bundles
 from lucency.api.settings import Settings
 from lucency.configs.bundle import RESEARCH_USE
 from lucency.configs.errors import ConfigError
@@ -28,6 +28,8 @@ def run_server(settings: Settings) -> None:
 
     """
     bundles = load_bundles(settings.bundles)
+    for line in terms(bundles):
+        typer.echo(line, err=True)
     failures: list[Exception] = []
 
     def stop(error: Exception) -> None:

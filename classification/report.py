@@ -21,6 +21,7 @@ from lucency.evaluation.report import (
     GalleryItem,
     GallerySection,
     Picture,
+    Section,
     Table,
     format_cell,
     write_report,
@@ -66,6 +67,17 @@ def write_page(
         headline[f"AUC, {name}"] = label.auc
         headline[f"sensitivity, {name} ({DEFAULT_POINT})"] = chosen.sensitivity
         headline[f"specificity, {name} ({DEFAULT_POINT})"] = chosen.specificity
+    points = Table(
+        "Operating points",
+        COLUMNS,
+        _rows(found),
+        "PPV and NPV hold for this set's prevalence only.",
+    )
+    roc = Picture(
+        "ROC curve",
+        roc_plot(curves, {name: _marks(found, name) for name in curves}),
+        "With the operating points.",
+    )
     page = EvaluationReport(
         title=f"{manifest.name} on {dataset.root.name}",
         subtitle=f"Classification of {', '.join(split.labels)}, split '{split.name}'",
@@ -76,27 +88,16 @@ def write_page(
             "thresholds": "chosen on validation data",
         },
         headline=headline,
-        tables=(
-            Table(
-                "Operating points",
-                COLUMNS,
-                _rows(found),
-                "PPV and NPV hold for this set's prevalence only.",
+        sections=(
+            Section("Figures", figures=(roc,) if curves else (), tables=(points,)),
+            Section(
+                "Images to look at",
+                galleries=[
+                    section
+                    for label in split.labels
+                    for section in _gallery(label, probabilities, classifier, dataset, split)
+                ],
             ),
-        ),
-        figures=(
-            Picture(
-                "ROC curve",
-                roc_plot(curves, {name: _marks(found, name) for name in curves}),
-                "With the operating points.",
-            ),
-        )
-        if curves
-        else (),
-        gallery=tuple(
-            section
-            for label in split.labels
-            for section in _gallery(label, probabilities, classifier, dataset, split)
         ),
     )
     write_report(page, path)

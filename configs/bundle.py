@@ -21,6 +21,7 @@ from lucency.configs.calibration import ClassCalibration
 from lucency.configs.display import DisplaySpec
 from lucency.configs.errors import BundleError, ConfigError
 from lucency.configs.fusion import FusionSpec
+from lucency.configs.inference import InferenceOptions
 from lucency.configs.schema import StrictModel, parse_config
 
 MANIFEST = "manifest.json"
@@ -50,6 +51,9 @@ class BundleManifest(StrictModel):
     display_digest: str
     calibration: Mapping[str, ClassCalibration] = Field(
         default={}, description="by class; operating points are thresholds on calibrated scores"
+    )
+    inference: InferenceOptions = Field(
+        default=InferenceOptions(), description="what thresholds and calibration were chosen with"
     )
     fusion: FusionSpec | None = None
     operating_points: Mapping[str, Mapping[str, float]]

@@ -8,9 +8,10 @@ from lucency.configs.schema import StrictModel
 class PointTarget(StrictModel):
     """One condition for a threshold; exactly one of the three.
 
-    ``sensitivity``: the highest threshold that finds this share of the findings.
+    ``sensitivity``: the highest threshold that finds this share of the findings, or with at most
+    four false alarms an image as large a share as can be.
     ``false_positives_per_image``: the lowest that raises no more false alarms than this.
-    ``best_f1``: the threshold of the highest F1.
+    ``best_f1``: the middle of the thresholds whose F1 is as good as the highest.
     """
 
     sensitivity: float | None = Field(default=None, gt=0, le=1)
@@ -33,3 +34,6 @@ class PointTargets(StrictModel):
     screening: PointTarget = PointTarget(sensitivity=0.90)
     balanced: PointTarget = PointTarget(best_f1=True)
     specific: PointTarget = PointTarget(false_positives_per_image=0.1)
+
+
+DEFAULT_TARGETS = PointTargets()

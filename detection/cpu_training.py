@@ -6,6 +6,8 @@ in single precision.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -16,12 +18,13 @@ def prepare_trainer(trainer: Any) -> None:
     sets the number of threads, as elsewhere.
     """
     import torch
+    from ultralytics.utils.torch_utils import unwrap_model
 
     if trainer.device.type != "cpu":
         return
     # Ultralytics leaves one core idle for loading, but on the CPU it loads in this thread.
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
-    model = trainer.model
+    torch.set_num_threads(_threads())
+    model = unwrap_model(trainer.model)
     model.to(memory_format=torch.channels_last)
     if not _has_bfloat16():
         return
@@ -30,6 +33,27 @@ def prepare_trainer(trainer: Any) -> None:
     model.criterion = _SinglePrecision(model.criterion)
     # Ultralytics' own switch, amp=bf16, refuses processors.
     model.predict = torch.autocast("cpu", dtype=torch.bfloat16)(model.predict)
+
+
+@contextmanager
+def without_preparation(model: Any) -> Iterator[None]:
+    """Take bfloat16 off a model that is to be copied: the copy would call the original."""
+    from ultralytics.utils.torch_utils import unwrap_model
+
+    values = vars(unwrap_model(model))
+    predict, criterion = values.pop("predict", None), values.get("criterion")
+    if isinstance(criterion, _SinglePrecision):
+        values["criterion"] = criterion.criterion
+    try:
+        yield
+    finally:
+        if predict is not None:
+            values.update(predict=predict, criterion=criterion)
+
+
+def _threads() -> int:
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    return int(wanted) if wanted.isdigit() and int(wanted) else len(os.sched_getaffinity(0))
 
 
 def _has_bfloat16() -> bool:
@@ -48,13 +72,15 @@ class _SinglePrecision:
     """
 
     def __init__(self, criterion: Any) -> None:
-        self._criterion = criterion
+        self.criterion = criterion
 
     def __call__(self, predictions: Any, batch: Any) -> Any:
-        return self._criterion(_as_float(predictions), batch)
+        return self.criterion(_as_float(predictions), batch)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._criterion, name)
+        if name == "criterion":  # not set yet, in a copy that is being made
+            raise AttributeError(name)
+        return getattr(self.criterion, name)
 
 
 def _as_float(value: Any) -> Any:

@@ -7,6 +7,7 @@ its whole row of class probabilities.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -51,15 +52,16 @@ def letterbox(
     new_width, new_height = max(round(width * gain), 1), max(round(height * gain), 1)
     if (new_width, new_height) != (width, height):
         image = np.asarray(cv2.resize(image, (new_width, new_height)), dtype=np.uint8)
-    spare_x = (input_size - new_width) % STRIDE / 2
-    spare_y = (input_size - new_height) % STRIDE / 2
-    left, right = round(spare_x - 0.1), round(spare_x + 0.1)
-    top, bottom = round(spare_y - 0.1), round(spare_y + 0.1)
-    padded = cv2.copyMakeBorder(
-        image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=(PADDING_GREY,)
-    )
-    scaled = padded.astype(np.float32) * np.float32(1 / 255)
-    batch = np.ascontiguousarray(np.broadcast_to(scaled, (1, 3, *scaled.shape)))
+    spare_x = (input_size - new_width) % STRIDE
+    spare_y = (input_size - new_height) % STRIDE
+    # An odd pixel goes to the right and the bottom, as with Ultralytics.
+    left, top = spare_x // 2, spare_y // 2
+    batch = np.empty((1, 3, new_height + spare_y, new_width + spare_x), dtype=np.float32)
+    first = batch[0, 0]
+    first.fill(np.float32(PADDING_GREY) * np.float32(1 / 255))
+    inside = first[top : top + new_height, left : left + new_width]
+    np.multiply(image, np.float32(1 / 255), out=inside)
+    batch[0, 1:] = first
     gains = (new_width / width, new_height / height)
     return batch, Letterbox((width, height), gains, (left, top))
 
@@ -68,7 +70,7 @@ def decode(
     raw: NDArray[np.float32],
     placed: Letterbox,
     *,
-    conf: float,
+    conf: float | NDArray[np.float32],
     iou: float,
     max_detections: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -81,7 +83,7 @@ def decode(
     placed
         Where the image lies in the input.
     conf
-        Boxes whose best class is not above this are left out.
+        Boxes whose best class is not above this are left out; one value, or one a class (C,).
     iou
         Of two boxes of one class that overlap more than this, the weaker one is left out.
     max_detections
@@ -94,11 +96,16 @@ def decode(
         and probabilities (M, C) float32.
 
     """
-    rows = raw[:, raw[4:].max(axis=0) > conf].T
+    # Scores first: of thousands of candidates a few are left, so the rest costs next to nothing.
+    floors = np.broadcast_to(np.asarray(conf, dtype=np.float32), len(raw) - 4)
+    rows = raw[:, np.flatnonzero(raw[4:].max(axis=0) > floors.min())].T
+    class_ids = rows[:, 4:].argmax(axis=1)
+    scores = rows[:, 4:].max(axis=1, initial=0.0)
+    likely = scores > floors[class_ids]
+    rows, class_ids, scores = rows[likely], class_ids[likely], scores[likely]
     centre_xy, size_wh, probabilities = rows[:, :2], rows[:, 2:4], rows[:, 4:]
     corners = np.concatenate([centre_xy - size_wh / 2, centre_xy + size_wh / 2], axis=1)
-    scores = probabilities.max(axis=1, initial=0.0)
-    keep = _suppress(corners, scores, probabilities.argmax(axis=1), iou=iou)[:max_detections]
+    keep = suppress(corners, scores, class_ids, iou=iou)[:max_detections]
     boxes = corners[keep]
     boxes -= np.array([*placed.pad_xy, *placed.pad_xy], dtype=np.float32)
     boxes /= np.array([*placed.gain_xy, *placed.gain_xy], dtype=np.float32)
@@ -106,22 +113,21 @@ def decode(
     return boxes, np.ascontiguousarray(probabilities[keep])
 
 
-def _suppress(
-    corners: NDArray[np.float32],
+def suppress(
+    boxes_xyxy: NDArray[np.float32],
     scores: NDArray[np.float32],
-    class_ids: NDArray[np.intp],
+    class_ids: NDArray[np.integer[Any]],
     *,
     iou: float,
 ) -> NDArray[np.intp]:
-    """Indices (M,) of the boxes that stay, best first, each class by itself."""
+    """Indices (M,) of the boxes (N, 4) that stay, best first, each class by itself."""
     if not len(scores):
         return np.zeros(0, dtype=np.intp)
     # OpenCV takes x, y, width, height; ties keep their order only if sorted beforehand.
     order = np.argsort(-scores, kind="stable")
-    xywh = corners[order].copy()
+    xywh = boxes_xyxy[order].astype(np.float64)
     xywh[:, 2:] -= xywh[:, :2]
-    kept = cv2.dnn.NMSBoxesBatched(
-        xywh.tolist(), scores[order].tolist(), class_ids[order].tolist(), 0.0, iou
-    )
+    classes = class_ids[order].astype(np.int32)
+    kept = cv2.dnn.NMSBoxesBatched(xywh, scores[order], classes, 0.0, iou)  # type: ignore[arg-type]
     kept_sorted = np.sort(np.asarray(kept, dtype=np.intp).reshape(-1))
     return order[kept_sorted]

@@ -1,6 +1,7 @@
 """`Detections`: what a detector found in one image, with every class's probability."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,15 @@ class Detections:
 
     ``boxes_xyxy`` (N, 4) float32 pixels of the stored image; ``probabilities`` (N, C) float32,
     the whole class vector of each box (independent sigmoids, so rows need not add up to 1);
-    ``class_names`` (C,). N may be 0.
+    ``class_names`` (C,). ``found_as`` (N,) int64 is the class that each box was found as, where
+    that need not be its most probable one: calibration raises and lowers classes by themselves,
+    and a box must not change its class by it. N may be 0.
     """
 
     boxes_xyxy: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     class_names: tuple[str, ...]
+    found_as: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.boxes_xyxy)
@@ -30,19 +34,30 @@ class Detections:
                 f"probabilities must be ({count}, {len(self.class_names)}), "
                 f"got {self.probabilities.shape}"
             )
+        if self.found_as is not None and self.found_as.shape != (count,):
+            raise ValueError(f"found_as must be ({count},), got {self.found_as.shape}")
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy)
 
     @property
     def class_ids(self) -> NDArray[np.int64]:
-        """(N,) the most probable class of each box."""
+        """(N,) the class of each box."""
+        if self.found_as is not None:
+            return self.found_as
         return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
 
     @property
     def scores(self) -> NDArray[np.float32]:
         """(N,) the probability of that class."""
-        return np.asarray(self.probabilities.max(axis=1, initial=0.0), dtype=np.float32)
+        return self.probabilities[np.arange(len(self)), self.class_ids]
+
+    def rows(self, kept: NDArray[Any] | slice) -> "Detections":
+        """The boxes of these rows, in their order."""
+        found_as = None if self.found_as is None else self.found_as[kept]
+        return Detections(
+            self.boxes_xyxy[kept], self.probabilities[kept], self.class_names, found_as
+        )
 
     def to_predictions(self, image: str) -> ImagePredictions:
         """The same boxes as evaluation takes them: one class and score each."""
@@ -52,3 +67,10 @@ class Detections:
             scores=self.scores.astype(np.float64),
             class_ids=self.class_ids,
         )
+
+
+def above(found: Detections, *, conf: float, most: int) -> Detections:
+    """The boxes that score above ``conf``, at most so many, best first; equal ones as they came."""
+    best_first = np.argsort(-found.scores, kind="stable")
+    kept = best_first[found.scores[best_first] > conf]
+    return found.rows(kept[:most])

@@ -1,52 +1,151 @@
-"""Measuring a detector on one split of a data set, and the page that shows it."""
+"""Evaluating a detector on one split of a data set: what a report and a manifest are made of."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from importlib.metadata import version
 
-from lucency.annotations.findings import Status
+import numpy as np
+from numpy.typing import NDArray
+
 from lucency.annotations.records import Dataset
-from lucency.configs.errors import DatasetError
-from lucency.datasets.radiographs import read_radiograph
 from lucency.detection.detector import Detector
-from lucency.evaluation.average_precision import AveragePrecision, average_precision
-from lucency.evaluation.boxes import ImagePredictions, ImageTruth, truth_from_findings
-from lucency.evaluation.precision_recall import (
-    DetectionMetrics,
-    DetectionRates,
-    precision_recall_at,
+from lucency.detection.measurement import (
+    Calibrated,
+    Compared,
+    Measured,
+    calibration_of,
+    compare,
+    measure,
 )
-from lucency.evaluation.report import write_json
-
-# As low as COCO's own evaluation goes in practice: the curve needs the doubtful boxes as well.
-EVALUATION_CONF = 0.001
-EVALUATION_DETECTIONS = 100
+from lucency.detection.predictions import (
+    Model,
+    Progress,
+    bundle_model,
+    predict_records,
+    split_records,
+    split_truths,
+)
+from lucency.detection.run_folder import dataset_digest
+from lucency.evaluation.boxes import ImagePredictions, ImageTruth
+from lucency.evaluation.confusion import confusion_matrix
+from lucency.evaluation.detection_measures import ALL_CLASSES, DetectionMeasures
+from lucency.evaluation.error_types import ErrorTypes, error_types
+from lucency.evaluation.match_rules import IOU_50, MatchRule
+from lucency.evaluation.subgroups import (
+    Subgroup,
+    SubgroupMeasures,
+    measure_sizes,
+    measure_subgroups,
+    subgroups,
+)
 
 
 @dataclass(frozen=True)
-class DetectionFigures:
-    """What was measured on one split: AP, and precision and recall at each operating point."""
+class Evaluation:
+    """Everything that a report shows of a model on one split of a set.
 
-    images: int
-    negatives: int
-    ap: AveragePrecision
-    points: Mapping[str, DetectionMetrics]
-    thresholds: Mapping[str, Mapping[str, float]]
+    ``facts`` are who was measured on what. ``errors``, ``confusion`` and ``subgroups`` are at the
+    measurement's chief operating point, None or empty where it has none. ``compared`` is a second
+    model on the same images.
+    """
 
-    def summary(self) -> dict[str, float]:
-        """The figures of the manifest: AP, and the balanced point's precision and recall."""
-        chosen = self.points["balanced"].overall
-        found = {
-            "map50": self.ap.map50,
-            "map50_95": self.ap.map50_95,
-            "precision_balanced": chosen.precision,
-            "recall_balanced": chosen.recall,
-            "false_positives_per_image_balanced": chosen.false_positives_per_image,
-            "images": float(self.images),
-            "negatives": float(self.negatives),
-        }
-        return {name: float(value) for name, value in found.items() if value is not None}
+    facts: Mapping[str, str]
+    measured: Measured
+    calibration: tuple[Calibrated, ...]
+    errors: ErrorTypes | None
+    confusion: NDArray[np.int64] | None
+    subgroups: tuple[SubgroupMeasures, ...]
+    compared: Compared | None
+
+
+def evaluate(
+    model: Model,
+    dataset: Dataset,
+    split: str,
+    *,
+    second: Model | None = None,
+    by: Sequence[str] = (),
+    rule: MatchRule = IOU_50,
+    samples: int = 1000,
+    on_step: Callable[[str], Progress],
+) -> Evaluation:
+    """Measure a model on a split, and a ``second`` one against it.
+
+    Subgroups are those of the columns ``by`` of the set's table, or of columns that suit.
+    ``on_step`` names what begins and is told how far it is.
+
+    Raises
+    ------
+    DatasetError
+        The split has no images with known truth, a column is missing, or an image is not as the
+        table says.
+    ImageError
+        An image cannot be read.
+
+    """
+    groups = subgroups(split_records(dataset, split), by or None)
+    measured = measure(model, dataset, split, rule=rule, samples=samples, on_step=on_step)
+    compared = None
+    if second is not None:
+        compared = compare(measured, second, dataset, samples=samples, on_step=on_step)
+    names = dataset.label_map.names
+    errors, confusion = _errors(measured, names)
+    on_step("Measuring subgroups")(0, 1)
+    return Evaluation(
+        facts=_facts(model, second, dataset, split),
+        measured=measured,
+        calibration=calibration_of(measured, dataset, samples=samples),
+        errors=errors,
+        confusion=confusion,
+        subgroups=_by_group(measured, groups, names, samples=samples),
+        compared=compared,
+    )
+
+
+def _errors(
+    measured: Measured, names: Sequence[str]
+) -> tuple[ErrorTypes | None, NDArray[np.int64] | None]:
+    truths, found, chief = measured.truths, measured.predictions, measured.chief_thresholds
+    if chief is None:
+        return None, None
+    rule = measured.measures.rule
+    return (
+        error_types(truths, found, chief, class_names=names),
+        confusion_matrix(truths, found, chief, class_names=names, rule=rule),
+    )
+
+
+def _by_group(
+    measured: Measured, groups: Sequence[Subgroup], names: Sequence[str], *, samples: int
+) -> tuple[SubgroupMeasures, ...]:
+    """By size of findings, and by the columns of the table."""
+    truths, found, chief = measured.truths, measured.predictions, measured.chief_thresholds
+    if chief is None:
+        return ()
+    rule = measured.measures.rule
+    sizes = measure_sizes(
+        truths, found, class_names=names, thresholds=chief, rule=rule, samples=samples
+    )
+    columns = measure_subgroups(
+        truths, found, groups, class_names=names, thresholds=chief, rule=rule, samples=samples
+    )
+    return (*sizes, *columns)
+
+
+def _facts(model: Model, second: Model | None, dataset: Dataset, split: str) -> dict[str, str]:
+    facts = {
+        "model": model.name,
+        "kind": model.kind,
+        "model_sha256": model.sha256,
+        "dataset": dataset.root.resolve().name,
+        "dataset_sha256": dataset_digest(dataset),
+        "split": split,
+        "classes": ", ".join(dataset.label_map),
+        "lucency": version("lucency"),
+    }
+    if second is not None:
+        facts |= {"compared_with": second.name, "compared_sha256": second.sha256}
+    return facts
 
 
 def predict_split(
@@ -58,98 +157,57 @@ def predict_split(
 ) -> tuple[list[ImageTruth], list[ImagePredictions]]:
     """Truth and predictions of every image of a split whose truth is known.
 
-    ``on_image`` is told how many of how many images are done.
+    Scores are calibrated where the bundle is. ``on_image`` is told how many of how many images
+    are done.
 
     Raises
     ------
     DatasetError
-        The split is empty, or its classes are not those of the detector.
+        The split is empty, its classes are not those of the detector, or an image is not as the
+        table says.
 
     """
-    records = [r for r in dataset.in_split(split) if r.status is not Status.UNKNOWN]
-    if not records:
-        raise DatasetError(f"{dataset.root}: has no images with known truth in '{split}'")
-    if dataset.label_map.names != detector.manifest.class_names:
-        raise DatasetError(
-            f"{dataset.root}: has the classes {list(dataset.label_map.names)}, the detector "
-            f"{list(detector.manifest.class_names)}; convert the set with --map or --classes"
-        )
-    truths, predictions = [], []
-    for number, record in enumerate(records, start=1):
-        radiograph = read_radiograph(dataset.image_path(record))
-        height, width = radiograph.pixels.shape
-        found = detector.detect(
-            radiograph, conf=EVALUATION_CONF, max_detections=EVALUATION_DETECTIONS
-        )
-        truths.append(
-            truth_from_findings(
-                dataset.findings(record),
-                image=str(record.image),
-                size_wh=(width, height),
-                label_map=dataset.label_map,
-                patient_id=record.patient_id,
-            )
-        )
-        predictions.append(found.to_predictions(str(record.image)))
-        if on_image is not None:
-            on_image(number, len(records))
-    return truths, predictions
+    records = split_records(dataset, split)
+    model = bundle_model(detector, dataset)
+    return split_truths(dataset, records), predict_records(model, records, on_image=on_image)
 
 
-def figures(
-    truths: Sequence[ImageTruth],
-    predictions: Sequence[ImagePredictions],
-    thresholds: Mapping[str, Mapping[str, float]],
-    *,
-    class_names: tuple[str, ...],
-) -> DetectionFigures:
-    """Measure predictions: AP over all scores, precision and recall at the given thresholds."""
-    return DetectionFigures(
-        images=len(truths),
-        negatives=sum(not len(truth.class_ids) for truth in truths),
-        ap=average_precision(truths, predictions, class_names=class_names),
-        points={
-            name: precision_recall_at(truths, predictions, values, class_names=class_names)
-            for name, values in thresholds.items()
-        },
-        thresholds=thresholds,
-    )
+def manifest_figures(
+    measures: DetectionMeasures,
+) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """The figures that a bundle's manifest holds, and the 95% intervals of those that have one.
 
-
-def write_figures(found: DetectionFigures, path: Path, *, facts: Mapping[str, Any]) -> None:
-    """Write everything measured as JSON; what cannot be measured is null."""
-    values = {
-        **facts,
-        "images": found.images,
-        "negatives": found.negatives,
-        "match_rule": "same class, IoU >= 0.5, best score first, one box a finding",
-        "map50": found.ap.map50,
-        "map50_95": found.ap.map50_95,
-        "classes": {
-            name: {"ap50": ap.ap50, "ap50_95": ap.ap50_95, "truths": ap.truths}
-            for name, ap in found.ap.per_class.items()
-        },
-        "operating_points": {
-            point: {
-                "overall": _counts(metrics.overall),
-                "classes": {
-                    name: {"threshold": found.thresholds[point][name], **_counts(rates)}
-                    for name, rates in metrics.per_class.items()
-                },
-            }
-            for point, metrics in found.points.items()
-        },
+    Rates are of all classes pooled; what cannot be measured is left out.
+    """
+    estimates = {
+        "map50": measures.map50,
+        "map50_95": measures.map50_95,
+        "map50_positives": measures.map50_positives,
+        "agnostic_ap50": measures.agnostic_ap50,
+        "froc_mean": measures.froc[ALL_CLASSES].mean,
+        "image_auc": measures.image_auc,
+        "patient_auc": measures.patient_auc,
     }
-    write_json(values, path)
-
-
-def _counts(rates: DetectionRates) -> dict[str, float | int | None]:
-    return {
-        "precision": rates.precision,
-        "recall": rates.recall,
-        "f1": rates.f1,
-        "true_positives": rates.tp,
-        "false_positives": rates.fp,
-        "false_negatives": rates.fn,
-        "false_positives_per_image": rates.false_positives_per_image,
+    for point, by_class in measures.points.items():
+        rates, images = by_class[ALL_CLASSES], measures.image_level[point]
+        estimates[f"precision_{point}"] = rates.precision
+        estimates[f"recall_{point}"] = rates.recall
+        estimates[f"f1_{point}"] = rates.f1
+        estimates[f"false_positives_per_image_{point}"] = rates.false_positives_per_image
+        estimates[f"image_sensitivity_{point}"] = images.sensitivity
+        estimates[f"image_specificity_{point}"] = images.specificity
+    if len(measures.classes) > 1:
+        estimates |= {f"ap50_{name}": one.ap50 for name, one in measures.classes.items()}
+    figures = {
+        "images": float(measures.images),
+        "negatives": float(measures.negatives),
+        "patients": float(measures.patients),
+        "findings": float(measures.findings),
     }
+    figures |= {name: one.value for name, one in estimates.items() if one.value is not None}
+    intervals = {
+        name: (one.low, one.high)
+        for name, one in estimates.items()
+        if one.low is not None and one.high is not None
+    }
+    return figures, intervals

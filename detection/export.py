@@ -1,14 +1,11 @@
-"""From a trained run to a bundle: ONNX, the parity gate, operating points and the model card."""
+"""From a trained run to a bundle: ONNX, the parity gate, validation and the model card."""
 
 import datetime
+import hashlib
 import json
-import shutil
-import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from lucency.annotations.records import Dataset, read_dataset
 from lucency.configs.bundle import (
@@ -19,160 +16,147 @@ from lucency.configs.bundle import (
     BundleManifest,
     write_bundle,
 )
-from lucency.configs.errors import BundleError, DatasetError
+from lucency.configs.errors import BundleError, ConfigError, DatasetError
+from lucency.configs.inference import InferenceOptions
 from lucency.configs.schema import read_config
-from lucency.datasets.display import display
-from lucency.datasets.radiographs import read_radiograph
-from lucency.detection.decode import letterbox
+from lucency.detection.card_pictures import card_pictures
 from lucency.detection.detector import Detector
-from lucency.detection.evaluate import figures, predict_split
+from lucency.detection.evaluate import manifest_figures
 from lucency.detection.model_card import model_card
+from lucency.detection.onnx_export import export_onnx, halved
+from lucency.detection.parity import Parity, Precision, measure_parity, refusal
+from lucency.detection.predictions import Progress, check_classes, split_records
+from lucency.detection.quantise import FLOAT_PARTS, calibration_batches, quantised
 from lucency.detection.recipe import DetectionConfig
 from lucency.detection.train import BEST, CONFIG, ENVIRONMENT, library_versions, read_summary
+from lucency.detection.validation import SPLIT, validate
 from lucency.detection.weights import load_checkpoint, pack_weights
-from lucency.evaluation.operating_points import choose_detection_points
 
-# Single precision and another order of sums move results by about 1e-5; more is a fault.
-MAX_PROBABILITY_DIFFERENCE = 1e-3
-MAX_BOX_DIFFERENCE_PX = 0.1
-PARITY_IMAGES = 16
+Steps = Callable[[str], Progress]
+ONE_LOOK = InferenceOptions()
 
 
-@dataclass(frozen=True)
-class Parity:
-    """Largest differences between ONNX Runtime and torch on the raw head.
-
-    ``probability`` over all anchors and classes; ``box_px`` in input pixels, over the anchors
-    that could become a detection (probability above 0.001).
-    """
-
-    images: int
-    probability: float
-    box_px: float
-
-
-def export(run: Path, dataset_root: Path, out: Path, *, name: str | None = None) -> Bundle:
+def export(
+    run: Path,
+    dataset_root: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    precision: Precision = "fp32",
+    inference: InferenceOptions = ONE_LOOK,
+    with_weights: bool = True,
+    samples: int = 1000,
+    on_step: Steps | None = None,
+) -> Bundle:
     """Export a finished run as a bundle.
 
-    Operating points and the figures in the manifest come from the set's validation split.
+    Calibration, operating points and the figures in the manifest come from the set's validation
+    split, looked at as ``inference`` says. ``with_weights`` puts ``weights.safetensors`` beside
+    the model, to train on from. ``samples`` bootstrap sets make the intervals; ``on_step`` names
+    what begins and is told how far it is.
 
     Raises
     ------
     BundleError
-        ONNX Runtime and torch differ by more than the gate allows; nothing is written then.
+        The exported network differs from torch by more than the gate allows; nothing is written.
     ConfigError
         ``run`` holds no finished training, or ``out`` exists already.
     DatasetError
-        The set has no validation images.
+        The set has no validation images, or other classes than the run.
 
     """
+    steps = on_step or _silent
     read_summary(run)
     config = read_config(DetectionConfig, run / CONFIG)
     environment = json.loads((run / ENVIRONMENT).read_text(encoding="utf-8"))
+    if out.exists():
+        raise ConfigError(f"{out}: exists already; name a new folder")
     dataset = read_dataset(dataset_root)
-    if not dataset.in_split("val"):
-        raise DatasetError(f"{dataset_root}: has no images in 'val' to choose thresholds on")
-    model = load_checkpoint(run / BEST)
-    class_names = tuple(model.names[index] for index in range(len(model.names)))
-    onnx_bytes = export_onnx(run / BEST, image_size=config.image_size)
-    trial = _trial_bundle(config, class_names, onnx_bytes, out, environment, name)
-    parity = measure_parity(model, Detector(trial), dataset)
-    _gate(parity, where=str(run))
-    truths, predictions = predict_split(Detector(trial), dataset, "val")
-    points = choose_detection_points(truths, predictions, class_names=class_names)
-    found = figures(truths, predictions, points.to_manifest(), class_names=class_names)
-    manifest = trial.manifest.model_copy(
+    if not dataset.in_split(SPLIT):
+        raise DatasetError(f"{dataset_root}: has no images in '{SPLIT}' to choose thresholds on")
+    names = load_checkpoint(run / BEST).names
+    class_names = tuple(str(names[index]) for index in range(len(names)))
+    check_classes(dataset, class_names)
+    draft = _draft(config, class_names, environment, name).model_copy(
+        update={"precision": precision, "inference": inference}
+    )
+    trial, parity = _passing_model(run, dataset, Bundle(out, draft, b""), steps)
+    found = validate(Detector(trial), dataset, config, samples=samples, on_step=steps)
+    metrics, intervals = manifest_figures(found.measures)
+    manifest = draft.model_copy(
         update={
-            "operating_points": points.to_manifest(),
-            "metrics": found.summary(),
-            "metrics_split": "val",
-            "parity": {
-                "images": float(parity.images),
-                "probability": parity.probability,
-                "box_px": parity.box_px,
-            },
+            "calibration": found.calibration,
+            "operating_points": found.points.to_manifest(),
+            "metrics": metrics,
+            "metric_intervals": intervals,
+            "parity": parity.to_manifest(),
         }
     )
     checked = BundleManifest.model_validate(manifest.model_dump())
-    files = {
-        MODEL: onnx_bytes,
-        MODEL_CARD: model_card(checked, config, environment, found).encode("utf-8"),
-        WEIGHTS: pack_weights(model.model),
-    }
+    pictures = card_pictures(found, dataset, config.display)
+    card = model_card(checked, config, environment, found, dataset=dataset, pictures=list(pictures))
+    files = {MODEL: trial.model, MODEL_CARD: card.encode("utf-8"), **pictures}
+    if with_weights:
+        files[WEIGHTS] = pack_weights(load_checkpoint(run / BEST).model)
     return write_bundle(out, checked, files)
 
 
-def export_onnx(checkpoint: Path, *, image_size: int) -> bytes:
-    """The network as ONNX with the one-to-many head, any batch and any size of input.
+def _passing_model(
+    run: Path, dataset: Dataset, draft: Bundle, steps: Steps
+) -> tuple[Bundle, Parity]:
+    """The first network of the draft's precision that passes the parity gate.
 
-    Parameters
-    ----------
-    checkpoint
-        An Ultralytics ``.pt`` file.
-    image_size
-        The longer side the network was trained at, in pixels; used to trace it.
-
-    Returns
-    -------
-    bytes
-        Input ``images`` (B, 3, h, w) in 0..1, output (B, 4 + C, N), boxes as centre and size.
-
+    Raises `BundleError`, with the figures, if none does.
     """
-    import onnx
-
-    with tempfile.TemporaryDirectory() as folder:
-        # Ultralytics writes the ONNX file beside the checkpoint it was given.
-        copy = Path(folder) / "model.pt"
-        shutil.copyfile(checkpoint, copy)
-        written = load_checkpoint(copy).export(
-            format="onnx", dynamic=True, simplify=False, imgsz=image_size, verbose=False
+    precision = draft.manifest.precision
+    records = split_records(dataset, SPLIT)
+    reason: str | None = None
+    for data in _candidates(run, dataset, draft.manifest, steps):
+        digest = {MODEL: hashlib.sha256(data).hexdigest()}
+        trial = Bundle(draft.path, draft.manifest.model_copy(update={"files": digest}), data)
+        parity = measure_parity(
+            load_checkpoint(run / BEST).model,
+            Detector(trial),
+            dataset,
+            records,
+            precision=precision,
+            on_image=steps("Comparing with torch"),
         )
-        data = Path(written).read_bytes()
-    onnx.checker.check_model(data, full_check=True)
-    return data
+        reason = refusal(parity, precision)
+        if reason is None:
+            return trial, parity
+    raise BundleError(
+        f"{run}: as {precision} the network is too far from torch on {len(records)} validation "
+        f"images: {reason}; nothing was written"
+        + ("" if precision == "fp32" else "; export it as fp32")
+    )
 
 
-def measure_parity(model: Any, detector: Detector, dataset: Dataset) -> Parity:
-    """Run the torch model and the ONNX detector on the same validation images."""
-    import torch
-
-    network = model.model.float().eval()
-    worst_probability, worst_box = 0.0, 0.0
-    records = dataset.in_split("val")[:PARITY_IMAGES]
-    for record in records:
-        radiograph = read_radiograph(dataset.image_path(record))
-        image = display(radiograph, detector.manifest.display).image
-        batch, _ = letterbox(image, input_size=detector.manifest.input_size)
-        with torch.no_grad():
-            output = network(torch.from_numpy(batch))
-        expected = np.asarray((output[0] if isinstance(output, tuple) else output)[0])
-        found = detector.raw(batch)[0]
-        difference = np.abs(expected - found)
-        worst_probability = max(worst_probability, float(difference[4:].max()))
-        candidates = expected[4:].max(axis=0) > 0.001
-        worst_box = max(worst_box, float(difference[:4, candidates].max(initial=0.0)))
-    return Parity(len(records), worst_probability, worst_box)
+def _candidates(
+    run: Path, dataset: Dataset, manifest: BundleManifest, steps: Steps
+) -> Iterator[bytes]:
+    """Networks of the precision that is wanted, the smallest first."""
+    steps("Writing ONNX")
+    single = export_onnx(run / BEST, image_size=manifest.input_size)
+    if manifest.precision == "fp32":
+        yield single
+    elif manifest.precision == "fp16":
+        yield halved(single, load_checkpoint(run / BEST).model)
+    else:
+        batches = calibration_batches(dataset, manifest.display, input_size=manifest.input_size)
+        for float_parts in FLOAT_PARTS:
+            steps("Quantising")
+            yield quantised(single, batches, float_parts=float_parts)
 
 
-def _gate(parity: Parity, *, where: str) -> None:
-    if parity.probability > MAX_PROBABILITY_DIFFERENCE or parity.box_px > MAX_BOX_DIFFERENCE_PX:
-        raise BundleError(
-            f"{where}: ONNX Runtime differs from torch by {parity.probability:.1e} in probability "
-            f"and {parity.box_px:.2f} px in boxes; at most {MAX_PROBABILITY_DIFFERENCE} and "
-            f"{MAX_BOX_DIFFERENCE_PX} px are allowed, so nothing was written"
-        )
-
-
-def _trial_bundle(
+def _draft(
     config: DetectionConfig,
     class_names: tuple[str, ...],
-    model: bytes,
-    path: Path,
     environment: dict[str, Any],
     name: str | None,
-) -> Bundle:
-    """A bundle in memory with neutral thresholds, to measure with."""
-    manifest = BundleManifest(
+) -> BundleManifest:
+    """A manifest with neutral thresholds and no calibration, to measure with."""
+    return BundleManifest(
         name=name or config.name,
         task="detection",
         architecture=str(environment["architecture"]),
@@ -184,19 +168,23 @@ def _trial_bundle(
         operating_points={"balanced": dict.fromkeys(class_names, 0.25)},
         default_operating_point="balanced",
         metrics={},
-        metrics_split="val",
+        metrics_split=SPLIT,
         parity={},
         training_data={
             "name": str(environment["dataset"]),
             "sha256": str(environment["dataset_sha256"]),
-            "source": str(environment.get("source", config.data_source)),
+            "source": str(environment.get("source") or config.data_source),
             "weights": Path(environment["weights"]).name,
             "weights_sha256": str(environment["weights_sha256"]),
         },
         libraries=library_versions(),
         licence=config.licence,
+        commercial_use=config.commercial_use,
         intended_use=config.intended_use,
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
         files={},
     )
-    return Bundle(path, manifest, model)
+
+
+def _silent(step: str) -> Progress:
+    return lambda done, total: None

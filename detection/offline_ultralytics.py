@@ -2,7 +2,6 @@
 
 import os
 from types import ModuleType
-from typing import Any
 
 # Read by Ultralytics when it is first imported. YOLO_OFFLINE switches off analytics and update
 # checks; weights that are asked for by name are still fetched once.
@@ -22,8 +21,21 @@ def import_ultralytics() -> ModuleType:
     from ultralytics.nn import tasks
 
     tasks.SAFE_LOAD = True  # holds as well where something imported Ultralytics before us
+    _switch_off_integrations()
     _restore_pillow()
     return ultralytics  # type: ignore[no-any-return]
+
+
+def _switch_off_integrations() -> None:
+    """Keep Ultralytics from reporting to services whose libraries happen to be installed.
+
+    In this process only; TensorBoard and Weights & Biases are off until their user switches them
+    on. Ray Tune is told by `lucency tune` itself.
+    """
+    from ultralytics.utils import SETTINGS
+
+    off = dict.fromkeys(("clearml", "comet", "dvc", "mlflow", "raytune"), False)
+    dict.update(SETTINGS, off)  # its own method would write the user's settings file
 
 
 def _restore_pillow() -> None:
@@ -39,11 +51,3 @@ def _restore_pillow() -> None:
     if original is not None:
         Image.open = original
 
-
-def option_names() -> frozenset[str]:
-    """The names of all options that Ultralytics itself knows."""
-    import_ultralytics()
-    from ultralytics.cfg import DEFAULT_CFG_DICT
-
-    names: dict[str, Any] = DEFAULT_CFG_DICT
-    return frozenset(names)

@@ -1,166 +1,226 @@
-"""The evaluation page of a detector: figures, precision-recall curves, hits, misses, alarms."""
+"""The evaluation page of a detector: figures with intervals, curves, misses, alarms and hits."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lucency.annotations.records import Dataset
+from lucency.configs.display import DisplaySpec
 from lucency.datasets.display import display
 from lucency.datasets.radiographs import read_radiograph
-from lucency.detection.detector import Detector
-from lucency.detection.evaluate import DetectionFigures
-from lucency.evaluation.boxes import ImagePredictions, ImageTruth
+from lucency.detection.evaluate import Evaluation
+from lucency.detection.measurement import CHIEF_POINT
+from lucency.detection.report_tables import (
+    basis_line,
+    calibration_table,
+    cases_table,
+    comparison_table,
+    errors_table,
+    froc_table,
+    headline,
+    points_table,
+    precision_table,
+    rules_table,
+    subgroups_table,
+)
+from lucency.detection.run_folder import RESULTS
+from lucency.evaluation.detection_measures import DetectionMeasures, LesionRates
+from lucency.evaluation.detection_plots import (
+    detection_confusion_plot,
+    error_types_plot,
+    froc_plot,
+    learning_curves,
+    reliability_diagram,
+)
 from lucency.evaluation.gallery import detection_gallery
+from lucency.evaluation.match_rules import IOU_50
 from lucency.evaluation.plots import precision_recall_plot
-from lucency.evaluation.report import (
-    Cell,
-    EvaluationReport,
-    Picture,
-    Table,
-    format_cell,
-    write_report,
-)
-
-if TYPE_CHECKING:
-    from rich.table import Table as TerminalTable
-
-GALLERY_POINT = "balanced"
-POINT_COLUMNS = (
-    "operating point",
-    "class",
-    "threshold",
-    "precision",
-    "recall",
-    "F1",
-    "found",
-    "missed",
-    "false alarms",
-    "false alarms an image",
-)
-# A terminal of 80 columns has room for these; the page and the JSON have all.
-TERMINAL_COLUMNS = ("operating point", "class", "threshold", "precision", "recall", "F1")
+from lucency.evaluation.report import EvaluationReport, Picture, Section, write_report
 
 
-def write_page(
-    found: DetectionFigures,
-    truths: Sequence[ImageTruth],
-    predictions: Sequence[ImagePredictions],
-    path: Path,
-    *,
-    detector: Detector,
-    dataset: Dataset,
-    facts: Mapping[str, str],
-) -> None:
-    """Write the page for one bundle on one split, with pictures at the balanced point."""
-    manifest = detector.manifest
-    gallery = detection_gallery(
-        truths,
-        predictions,
-        found.thresholds[GALLERY_POINT],
-        class_names=manifest.class_names,
-        read_image=lambda image: _stored_size(dataset.root / image, detector),
-    )
-    chosen = found.points[GALLERY_POINT].overall
+def write_page(found: Evaluation, path: Path, *, dataset: Dataset, lies_in: Path) -> None:
+    """Write the page to ``path``; links to images are relative to the folder ``lies_in``."""
+    measures = found.measured.measures
+    sections = [
+        _curves(measures),
+        _operating_points(measures),
+        _errors(found),
+        _subgroups(found),
+        _calibration(found),
+        _comparison(found),
+        _training(found),
+        _gallery(found, dataset, lies_in),
+    ]
+    facts = {
+        name.replace("_", " "): f"{value[:12]}…" if name.endswith("sha256") else value
+        for name, value in found.facts.items()
+    }
+    facts["thresholds"] = found.measured.thresholds.origin
     page = EvaluationReport(
-        title=f"{manifest.name} on {dataset.root.name}",
-        subtitle=f"Detection of {', '.join(manifest.class_names)}, split '{facts['split']}'",
-        facts={
-            **facts,
-            "model_sha256": detector.bundle.digest[:12] + "…",
-            "images": str(found.images),
-            "confirmed negatives among them": str(found.negatives),
-            "match rule": "same class, IoU ≥ 0.5, best score first",
-            "thresholds": "chosen on validation data",
-        },
-        headline={
-            "mAP50": found.ap.map50,
-            "mAP50-95": found.ap.map50_95,
-            "precision (balanced)": chosen.precision,
-            "recall (balanced)": chosen.recall,
-        },
-        tables=(_ap_table(found), _points_table(found)),
-        figures=(
-            Picture(
-                "Precision and recall",
-                precision_recall_plot(found.ap.curves, _marks(found)),
-                "At IoU 0.5, with the operating points.",
-            ),
-        ),
-        gallery=gallery,
+        title=f"{found.facts['model']} on {found.facts['dataset']}",
+        subtitle=f"Detection of {found.facts['classes']}, split '{found.facts['split']}'",
+        facts=facts,
+        headline=headline(measures, CHIEF_POINT),
+        basis=basis_line(measures),
+        notes=found.measured.notes,
+        sections=[section for section in sections if section is not None],
     )
     write_report(page, path)
 
 
-def figures_table(found: DetectionFigures) -> "TerminalTable":
-    """The operating points as a table for the terminal, average precision in its caption."""
-    from rich.table import Table as TerminalTable
-
-    caption = (
-        f"mAP50 {format_cell(found.ap.map50)}, mAP50-95 {format_cell(found.ap.map50_95)} "
-        f"on {found.images} images, {found.negatives} of them negative"
+def _curves(found: DetectionMeasures) -> Section:
+    # Of a single class the pooled curve is the same.
+    froc = {
+        name: c for name, c in found.froc.items() if len(found.froc) != 2 or name in found.curves
+    }
+    return Section(
+        "Average precision and FROC",
+        figures=(
+            Picture(
+                "Precision and recall",
+                precision_recall_plot(found.curves, _precision_recall(found)),
+                "At IoU 0.5 (COCO's interpolated precision), on lines of equal F1.",
+            ),
+            Picture(
+                "Free-response ROC",
+                froc_plot(froc, _sensitivity_false_alarms(found)),
+                f"A hit: {found.rule.sentence}. With the operating points that lie inside; of a "
+                "single class with 95% intervals.",
+            ),
+        ),
+        tables=(precision_table(found), froc_table(found)),
     )
-    table = TerminalTable(caption=caption)
-    for index, column in enumerate(POINT_COLUMNS):
-        if column in TERMINAL_COLUMNS:
-            table.add_column(column, justify="left" if index < 2 else "right")
-    for row in _point_rows(found):
-        cells = zip(POINT_COLUMNS, row, strict=True)
-        table.add_row(*(format_cell(cell) for column, cell in cells if column in TERMINAL_COLUMNS))
-    return table
 
 
-def _marks(found: DetectionFigures) -> dict[str, dict[str, tuple[float, float]]]:
+def _operating_points(found: DetectionMeasures) -> Section | None:
+    if not found.points:
+        return None
+    tables = [points_table(found), cases_table(found.image_level, "images")]
+    if found.patient_level:
+        tables.append(cases_table(found.patient_level, "patients"))
+    return Section("Operating points", tables=[*tables, rules_table(found)])
+
+
+def _errors(found: Evaluation) -> Section | None:
+    if found.errors is None or found.confusion is None:
+        return None
+    names = tuple(found.measured.measures.classes)
+    figures = (
+        Picture("Kinds of error", error_types_plot(found.errors), f"At '{CHIEF_POINT}'."),
+        Picture(
+            "Confusion matrix",
+            detection_confusion_plot(found.confusion, class_names=names),
+            f"Findings by row, boxes at '{CHIEF_POINT}' by column: the last column are misses, "
+            "the last row false alarms on no finding.",
+        ),
+    )
+    return Section("Errors", figures=figures, tables=(errors_table(found.errors),))
+
+
+def _subgroups(found: Evaluation) -> Section | None:
+    if not found.subgroups:
+        return None
+    return Section("Subgroups", tables=(subgroups_table(found.subgroups, CHIEF_POINT),))
+
+
+def _calibration(found: Evaluation) -> Section | None:
+    if not found.calibration:
+        return None
+    everything = found.calibration[0]
+    curves = {"scores as they are": everything.after.bins}
+    if everything.before is not None:
+        curves = {"calibrated": everything.after.bins, "raw": everything.before.bins}
+    diagram = Picture(
+        "Reliability",
+        reliability_diagram(curves),
+        f"Of {everything.boxes}, by score: the share that found a finding (IoU ≥ 0.5), with 95% "
+        "intervals, and below how many boxes there are. On the diagonal a score is a probability.",
+    )
+    return Section(
+        "Are scores probabilities?", figures=(diagram,), tables=(calibration_table(found),)
+    )
+
+
+def _training(found: Evaluation) -> Section | None:
+    run = found.measured.model.run
+    if run is None or not (run / RESULTS).is_file():
+        return None
+    curves = Picture(
+        "Learning curves",
+        learning_curves(run / RESULTS),
+        "Losses and Ultralytics' own figures, epoch by epoch, on the validation split of training.",
+        wide=True,
+    )
+    return Section("Training", figures=(curves,))
+
+
+def _comparison(found: Evaluation) -> Section | None:
+    table = comparison_table(found)
+    return None if table is None else Section("Comparison of two models", tables=(table,))
+
+
+def _gallery(found: Evaluation, dataset: Dataset, lies_in: Path) -> Section | None:
+    measured = found.measured
+    thresholds = measured.chief_thresholds
+    if thresholds is None:
+        return None
+    galleries = detection_gallery(
+        measured.truths,
+        measured.predictions,
+        thresholds,
+        class_names=dataset.label_map.names,
+        read_image=_reader(dataset, measured.model.display or DisplaySpec()),
+        link=lambda image: _address(dataset.root / image, lies_in),
+        rule=measured.measures.rule,
+    )
+    return Section(
+        "Images to look at",
+        f"At the operating point '{CHIEF_POINT}'. The small picture is the whole image with the "
+        "place; the name leads to the file.",
+        galleries=galleries,
+    )
+
+
+def _reader(dataset: Dataset, spec: DisplaySpec) -> Callable[[str], NDArray[np.uint8]]:
+    """Images as the model sees them, at their stored size, so that boxes in its pixels fit."""
+    whole = spec.whole()
+    return lambda image: display(read_radiograph(dataset.root / image), whole).image
+
+
+def _address(image: Path, lies_in: Path) -> str:
+    """The image file as a link on the page: relative, or absolute where there is no way."""
+    try:
+        relative = os.path.relpath(image.resolve(), lies_in.resolve())
+    except ValueError:  # another drive
+        return image.resolve().as_uri()
+    return quote(Path(relative).as_posix())
+
+
+def _precision_recall(found: DetectionMeasures) -> dict[str, dict[str, tuple[float, float]]]:
     """Where the operating points lie on each class's curve, as (recall, precision)."""
-    marks: dict[str, dict[str, tuple[float, float]]] = {name: {} for name in found.ap.curves}
-    for name, of_class in marks.items():
-        for point, metrics in found.points.items():
-            rates = metrics.per_class[name]
-            if rates.recall is not None and rates.precision is not None:
-                of_class[point] = (rates.recall, rates.precision)
+    if found.rule != IOU_50:  # the curve's own rule
+        return {}
+    return _marks(found, lambda rates: (rates.recall.value, rates.precision.value))
+
+
+def _sensitivity_false_alarms(
+    found: DetectionMeasures,
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """The same as (false alarms an image, sensitivity)."""
+    return _marks(found, lambda r: (r.false_positives_per_image.value, r.recall.value))
+
+
+def _marks(
+    found: DetectionMeasures, place: Callable[[LesionRates], tuple[float | None, float | None]]
+) -> dict[str, dict[str, tuple[float, float]]]:
+    marks: dict[str, dict[str, tuple[float, float]]] = {name: {} for name in found.curves}
+    for point, by_class in found.points.items():
+        for name, of_class in marks.items():
+            x, y = place(by_class[name])
+            if x is not None and y is not None:
+                of_class[point] = (x, y)
     return marks
-
-
-def _ap_table(found: DetectionFigures) -> Table:
-    rows: list[tuple[Cell, ...]] = [
-        (name, ap.truths, ap.ap50, ap.ap50_95) for name, ap in found.ap.per_class.items()
-    ]
-    rows.append(("mean", sum(int(row[1] or 0) for row in rows), found.ap.map50, found.ap.map50_95))
-    return Table(
-        "Average precision",
-        ("class", "findings", "AP50", "AP50-95"),
-        rows,
-        "By pycocotools, at most 100 boxes an image.",
-    )
-
-
-def _points_table(found: DetectionFigures) -> Table:
-    return Table(
-        "Operating points", POINT_COLUMNS, _point_rows(found), "Boxes that reach the threshold."
-    )
-
-
-def _point_rows(found: DetectionFigures) -> list[tuple[Cell, ...]]:
-    return [
-        (
-            point,
-            name,
-            found.thresholds[point][name],
-            rates.precision,
-            rates.recall,
-            rates.f1,
-            rates.tp,
-            rates.fn,
-            rates.fp,
-            rates.false_positives_per_image,
-        )
-        for point, metrics in found.points.items()
-        for name, rates in metrics.per_class.items()
-    ]
-
-
-def _stored_size(path: Path, detector: Detector) -> NDArray[np.uint8]:
-    """The displayed image at its stored size, so that boxes in stored pixels fit."""
-    return display(read_radiograph(path), detector.manifest.display.whole()).image

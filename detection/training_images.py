@@ -48,7 +48,8 @@ def training_images(
 def _repeats(classes: Collection[set[str]], *, below: float) -> dict[str, int]:
     counts = Counter(label for labels in classes for label in labels)
     return {
-        label: max(1, math.ceil(math.sqrt(below * len(classes) / count)))
+        # Less a rounding error, which would double a class that stands exactly at the share.
+        label: max(1, math.ceil(math.sqrt(below * len(classes) / count) - 1e-9))
         for label, count in counts.items()
     }
 

@@ -1,6 +1,6 @@
 """Truth and predictions of one image, as arrays: what every box measure takes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,10 @@ class ImageTruth:
                 f"got {self.boxes_xyxy.shape}"
             )
 
+    def only(self, rows: NDArray[np.bool_]) -> "ImageTruth":
+        """The same image with those boxes (M,) alone."""
+        return replace(self, boxes_xyxy=self.boxes_xyxy[rows], class_ids=self.class_ids[rows])
+
 
 @dataclass(frozen=True)
 class ImagePredictions:
@@ -51,6 +55,15 @@ class ImagePredictions:
                 f"{self.image}: {count} scores need boxes ({count}, 4) and class_ids ({count},), "
                 f"got {self.boxes_xyxy.shape} and {self.class_ids.shape}"
             )
+
+    def only(self, rows: NDArray[np.bool_]) -> "ImagePredictions":
+        """The same image with those boxes (N,) alone."""
+        return replace(
+            self,
+            boxes_xyxy=self.boxes_xyxy[rows],
+            scores=self.scores[rows],
+            class_ids=self.class_ids[rows],
+        )
 
 
 def truth_from_findings(

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from lucency.annotations.geometry import Box
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth
-from lucency.evaluation.matching import DEFAULT_IOU, match_image
+from lucency.evaluation.match_rules import IOU_50, MatchRule
+from lucency.evaluation.matching import match_image
 
 Rgb = tuple[int, int, int]
 INK: Rgb = (12, 14, 18)
@@ -59,11 +60,11 @@ def compared_boxes(
     thresholds: Mapping[str, float],
     *,
     class_names: Sequence[str],
-    iou: float = DEFAULT_IOU,
+    rule: MatchRule = IOU_50,
 ) -> tuple[DrawnBox, ...]:
     """Truth, hits, misses and false alarms of one image at the classes' ``thresholds``."""
     shown = above_thresholds(predictions, thresholds, class_names=class_names)
-    matches = match_image(truth, shown, iou=iou)
+    matches = match_image(truth, shown, rule=rule)
     drawn: list[DrawnBox] = []
     for row, found in enumerate(matches.truth_matched):
         kind = BoxKind.TRUTH if found else BoxKind.MISS

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth
-from lucency.evaluation.matching import DEFAULT_IOU, match_all
+from lucency.evaluation.match_rules import IOU_50, MatchRule
+from lucency.evaluation.matching import match_all
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,12 @@ def precision_recall_at(
     thresholds: Mapping[str, float],
     *,
     class_names: Sequence[str],
-    iou: float = DEFAULT_IOU,
+    rule: MatchRule = IOU_50,
 ) -> DetectionMetrics:
     """Count hits, false alarms and misses among the predictions that reach their threshold.
 
-    A prediction counts if its score is at least ``thresholds[class name]``; a hit overlaps a
-    truth of its class by at least ``iou``, one prediction for each truth.
+    A prediction counts if its score is at least ``thresholds[class name]``; a hit has found a
+    truth of its class by ``rule``, one prediction for each truth.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def precision_recall_at(
 
     """
     per_class: dict[str, DetectionRates] = {}
-    matches = match_all(truths, predictions, class_names=class_names, iou=iou)
+    matches = match_all(truths, predictions, class_names=class_names, rule=rule)
     for name, matched in matches.items():
         kept = matched.correct[matched.scores >= thresholds[name]]
         tp = int(kept.sum())

@@ -14,8 +14,9 @@ from markupsafe import Markup
 
 from lucency.configs import atomic
 from lucency.configs.bundle import RESEARCH_USE
+from lucency.evaluation.estimates import Estimate
 
-Cell = str | int | float | None
+Cell = str | int | float | Estimate | None
 TEMPLATE = "report.html"
 ABSENT = "–"
 MEDIA_TYPES = {
@@ -58,19 +59,27 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A curve or another figure: JPEG, PNG or SVG bytes."""
+    """A curve or another figure: JPEG, PNG or SVG bytes; a ``wide`` one has a row of its own."""
 
     title: str
     image: bytes
     caption: str = ""
+    wide: bool = False
 
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """One picture of a gallery: JPEG, PNG or SVG bytes."""
+    """One picture of a gallery: JPEG, PNG or SVG bytes.
+
+    ``name`` is that of the image file and ``link`` its address, ``overview`` a small picture of
+    the whole image that ``image`` is a part of; each may be missing.
+    """
 
     image: bytes
     caption: str
+    name: str = ""
+    overview: bytes = b""
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,19 +102,32 @@ class GallerySection:
 
 
 @dataclass(frozen=True)
+class Section:
+    """A part of the page with a heading: text, figures, tables and galleries, in this order."""
+
+    title: str
+    text: str = ""
+    figures: Sequence[Picture] = ()
+    tables: Sequence[Table] = ()
+    galleries: Sequence[GallerySection] = ()
+
+
+@dataclass(frozen=True)
 class EvaluationReport:
     """All that the page shows.
 
-    ``headline`` are the few figures to see first, ``facts`` what was measured and how.
+    ``headline`` are the few figures to see first, ``facts`` what was measured and how, ``notes``
+    what a reader must know before trusting them. ``basis`` is one line that goes with every
+    figure: images, positives, match rule, intervals; it stands below each section's heading.
     """
 
     title: str
     subtitle: str
     facts: Mapping[str, str]
     headline: Mapping[str, Cell]
-    tables: Sequence[Table] = ()
-    figures: Sequence[Picture] = ()
-    gallery: Sequence[GallerySection] = ()
+    sections: Sequence[Section] = ()
+    notes: Sequence[str] = ()
+    basis: str = ""
 
 
 def write_report(report: EvaluationReport, path: Path) -> None:
@@ -129,7 +151,7 @@ def render_report(report: EvaluationReport) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(cell=format_cell, data_uri=_data_uri)
+    environment.filters.update(cell=format_cell, interval=format_interval, data_uri=_data_uri)
     template = environment.get_template(TEMPLATE)
     return template.render(report=report, research_use=RESEARCH_USE)
 
@@ -141,12 +163,24 @@ def write_json(metrics: Mapping[str, Any], path: Path) -> None:
 
 
 def format_cell(value: Cell) -> str:
-    """A figure as people read it: a dash for unknown, three digits of a fraction."""
+    """A figure as people read it: a dash for unknown, three digits of a fraction.
+
+    Of an `Estimate` the value alone; `format_interval` gives the rest.
+    """
+    if isinstance(value, Estimate):
+        return format_cell(value.value)
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ABSENT
     if isinstance(value, float | np.floating):
         return f"{value:.3f}"
     return str(value)
+
+
+def format_interval(value: Cell) -> str:
+    """The 95% interval of an `Estimate`, ``0.312 – 0.520``; nothing for all that has none."""
+    if not isinstance(value, Estimate) or value.low is None or value.high is None:
+        return ""
+    return f"{value.low:.3f} – {value.high:.3f}"
 
 
 def _data_uri(image: bytes) -> Markup:
@@ -159,6 +193,8 @@ def _data_uri(image: bytes) -> Markup:
 
 def _plain(value: Any) -> Any:
     """Mappings, sequences and numbers of Python only, in which every number is finite."""
+    if isinstance(value, Estimate):
+        return _plain(value.to_json())
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):

@@ -37,17 +37,19 @@ RAW_BOXES = [
 
 
 def constant_model(values: np.ndarray, *, source: tuple[str, list[Any]], output: str) -> bytes:
-    """A graph that answers ``values`` whatever its input, which it does read."""
+    """A graph that answers ``values`` (1, …) for each input (B, 3, h, w), which it does read."""
     name, shape = source
+    rank = values.ndim
     graph = helper.make_graph(
         [
-            helper.make_node("ReduceMax", [name], ["peak"], keepdims=0),
+            helper.make_node("ReduceMax", [name], ["part"], axes=[*range(rank, 4)], keepdims=0),
+            helper.make_node("ReduceMax", ["part"], ["peak"], axes=[*range(1, rank)], keepdims=1),
             helper.make_node("Mul", ["peak", "zero"], ["nothing"]),
             helper.make_node("Add", ["answer", "nothing"], [output]),
         ],
         "stand-in",
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT, list(values.shape))],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", *values.shape[1:]])],
         [
             numpy_helper.from_array(values.astype(np.float32), "answer"),
             numpy_helper.from_array(np.float32(0.0), "zero"),
@@ -58,7 +60,9 @@ def constant_model(values: np.ndarray, *, source: tuple[str, list[Any]], output:
     return bytes(model.SerializeToString())
 
 
-def make_bundle(path: Path, *, task: str, classes: tuple[str, ...], model: bytes) -> Bundle:
+def make_bundle(
+    path: Path, *, task: str, classes: tuple[str, ...], model: bytes, **manifest_values: Any
+) -> Bundle:
     display = DisplaySpec()
     points = {
         point: {name: values.get(name, 0.5) for name in classes} for point, values in POINTS.items()
@@ -83,29 +87,68 @@ def make_bundle(path: Path, *, task: str, classes: tuple[str, ...], model: bytes
         created="2025-01-01T00:00:00Z",
         files={},
     )
+    manifest = manifest.model_copy(update=manifest_values)
     return write_bundle(path, manifest, {"model.onnx": model, "MODEL_CARD.md": b"# stand-in\n"})
 
 
 @pytest.fixture(scope="session")
-def detector_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """Finds the boxes of RAW_BOXES in every image."""
-    model = constant_model(
-        np.array(RAW_BOXES, dtype=np.float32).T[None],
-        source=("images", [1, 3, "height", "width"]),
-        output="output0",
-    )
-    path = tmp_path_factory.mktemp("bundles") / "stand-in-detector"
-    return make_bundle(path, task="detection", classes=CLASSES, model=model)
+def make_detector() -> Callable[..., Bundle]:
+    """Makes a detector that finds ``boxes``, RAW_BOXES if none are given, in every image."""
+
+    def make(
+        path: Path,
+        *,
+        boxes: Any = None,
+        model: bytes | None = None,
+        classes: tuple[str, ...] = CLASSES,
+        **values: Any,
+    ) -> Bundle:
+        model = model or constant_model(
+            np.array(RAW_BOXES if boxes is None else boxes, dtype=np.float32).T[None],
+            source=("images", ["batch", 3, "height", "width"]),
+            output="output0",
+        )
+        return make_bundle(path, task="detection", classes=classes, model=model, **values)
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def classifier_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def make_classifier() -> Callable[..., Bundle]:
+    """Makes a classifier that says ``probability`` of every image."""
+
+    def make(
+        path: Path,
+        *,
+        probability: float = 0.75,
+        model: bytes | None = None,
+        label: str = "tb",
+        **values: Any,
+    ) -> Bundle:
+        model = model or constant_model(
+            np.array([[probability]]),
+            source=("image", ["batch", 3, SIDE, SIDE]),
+            output="probabilities",
+        )
+        return make_bundle(path, task="classification", classes=(label,), model=model, **values)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def detector_bundle(
+    tmp_path_factory: pytest.TempPathFactory, make_detector: Callable[..., Bundle]
+) -> Bundle:
+    """Finds the boxes of RAW_BOXES in every image."""
+    return make_detector(tmp_path_factory.mktemp("bundles") / "stand-in-detector")
+
+
+@pytest.fixture(scope="session")
+def classifier_bundle(
+    tmp_path_factory: pytest.TempPathFactory, make_classifier: Callable[..., Bundle]
+) -> Bundle:
     """Says 0.75 for tb of every image."""
-    model = constant_model(
-        np.array([[0.75]]), source=("image", ["batch", 3, SIDE, SIDE]), output="probabilities"
-    )
-    path = tmp_path_factory.mktemp("bundles") / "stand-in-classifier"
-    return make_bundle(path, task="classification", classes=("tb",), model=model)
+    return make_classifier(tmp_path_factory.mktemp("bundles") / "stand-in-classifier")
 
 
 @pytest.fixture(scope="session")

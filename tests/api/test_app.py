@@ -14,6 +14,7 @@ from PIL import Image
 import lucency.api.app as app_module
 from lucency.api.pipeline import Pipeline
 from lucency.configs.bundle import RESEARCH_USE, Bundle
+from lucency.configs.calibration import ClassCalibration
 from lucency.configs.errors import BundleError, ImageFault
 from lucency.datasets.sandbox import Sandbox
 
@@ -285,6 +286,31 @@ def test_models_tell_their_manifest(client: Any) -> None:
     assert detector["operating_points"]["specific"]["fracture"] == 0.95
     assert classifier["task"] == "classification"
     assert classifier["intended_use"] == RESEARCH_USE
+
+
+def test_models_tell_intervals_calibration_and_terms(
+    run_service: Callable[..., Any], make_detector: Callable[..., Bundle], tmp_path: Path, png: Png
+) -> None:
+    platt = ClassCalibration(method="platt", slope=1.2, intercept=0.1)
+    bundle = make_detector(
+        tmp_path / "chest",
+        metrics={"map50": 0.7},
+        metric_intervals={"map50": (0.6, 0.8)},
+        calibration={"fracture": platt, "lesion": platt},
+        commercial_use=False,
+        licence="CC BY-NC-SA 4.0",
+    )
+    with run_service(bundle, flip=True) as service:
+        service.wait_until_ready()
+        (facts,) = service.get("/v1/models").json()["models"]
+        (used,) = service.analyze(png()).json()["models"]
+    assert facts["metric_intervals"] == {"map50": [0.6, 0.8]}
+    assert facts["calibrated"] is used["calibrated"] is True
+    assert facts["commercial_use"] is used["commercial_use"] is False
+    assert facts["licence"] == used["licence"] == "CC BY-NC-SA 4.0"
+    assert facts["fusion"] is None
+    assert facts["inference"]["flip"] is False
+    assert used["inference"]["flip"] is True
 
 
 def test_not_ready_until_the_models_are_loaded(

@@ -23,7 +23,8 @@ from typer.testing import CliRunner, Result
 
 from lucency.api.commands import predict, serve
 from lucency.configs.bundle import Bundle
-from lucency.configs.errors import BundleError, ConfigError, LucencyError
+from lucency.configs.errors import BundleError, ConfigError, ImageError, LucencyError
+from lucency.configs.fusion import FusionSpec
 
 Png = Callable[..., bytes]
 
@@ -92,6 +93,88 @@ def test_predict_draws_pictures(tmp_path: Path, bundles: list[str], png: Png) ->
         assert picture.size == (640, 320)
         red, green, _ = np.asarray(picture).astype(int).transpose(2, 0, 1)
     assert (green - red > 80).sum() > 100, "no box was drawn"
+
+
+def test_predict_takes_folders(tmp_path: Path, bundles: list[str], png: Png) -> None:
+    for name in ("b.png", "a.png", "inner/c.png", "notes.txt", ".hidden.png"):
+        path = tmp_path / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"a text" if path.suffix == ".txt" else png())
+    (tmp_path / "single.png").write_bytes(png())
+    out = tmp_path / "out.jsonl"
+    result = run(predict, tmp_path / "single.png", tmp_path / "images", *bundles, "--json", out)
+    assert result.exit_code == 0, result.output
+    files = [json.loads(line)["file"] for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [Path(file).name for file in files] == ["single.png", "a.png", "b.png", "c.png"]
+
+
+def test_predict_refuses_a_folder_without_images(tmp_path: Path, bundles: list[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run(predict, tmp_path / "empty", *bundles)
+    assert isinstance(result.exception, ImageError)
+    assert "empty: holds no PNG, JPEG, TIFF or DICOM image" in str(result.exception)
+
+
+def test_predict_looks_as_it_is_told(tmp_path: Path, detector_bundle: Bundle, png: Png) -> None:
+    (tmp_path / "image.png").write_bytes(png(256, 256))
+    bundle = ["--bundle", detector_bundle.path]
+    answers = []
+    for number, options in enumerate(([], ["--flip"], ["--tiles", "128"])):
+        out = tmp_path / f"{number}.jsonl"
+        result = run(predict, tmp_path / "image.png", *bundle, *options, "--json", out)
+        assert result.exit_code == 0, result.output
+        assert ("were chosen with one look" in result.output) is bool(options)
+        answers.append(json.loads(out.read_text(encoding="utf-8")))
+    used = [answer["models"][0]["inference"] for answer in answers]
+    assert used == [
+        {"tiles": None, "flip": False},
+        {"tiles": None, "flip": True},
+        {"tiles": {"size": 128, "overlap": 0.25}, "flip": False},
+    ]
+    assert len({answer["id"] for answer in answers}) == 3
+
+
+def test_predict_refuses_tiny_tiles(bundles: list[str], images: tuple[Path, ...]) -> None:
+    assert run(predict, images[0], *bundles, "--tiles", "8").exit_code == 2
+
+
+def test_predict_with_an_ensemble(
+    tmp_path: Path, make_detector: Callable[..., Bundle], images: tuple[Path, ...]
+) -> None:
+    pair = [make_detector(tmp_path / name) for name in ("one", "two")]
+    bundles = [part for bundle in pair for part in ("--bundle", bundle.path)]
+    out = tmp_path / "out.jsonl"
+    result = run(predict, images[0], *bundles, "--ensemble", "--json", out)
+    assert result.exit_code == 0, result.output
+    answer = json.loads(out.read_text(encoding="utf-8"))
+    assert {found["model"] for found in answer["findings"]} == {"one + two"}
+
+
+def test_predict_tells_terms_and_disagreements(
+    tmp_path: Path,
+    make_detector: Callable[..., Bundle],
+    classifier_bundle: Bundle,
+    images: tuple[Path, ...],
+) -> None:
+    spec = FusionSpec(
+        classifier="stand-in-classifier",
+        classifier_sha256=classifier_bundle.digest,
+        label="tb",
+        box_weight=1,
+        image_weight=0,
+        intercept=0,
+        image_high=0.7,
+        image_low=0.2,
+    )
+    detector = make_detector(
+        tmp_path / "chest", fusion=spec, commercial_use=False, licence="CC BY-NC-SA 4.0"
+    )
+    paths = ["--bundle", detector.path, "--bundle", classifier_bundle.path]
+    result = run(predict, images[0], *paths, "--conf", "0.99")
+    assert result.exit_code == 0, result.output
+    assert "note: 'chest' is not for commercial use (CC BY-NC-SA 4.0)" in result.output
+    assert "! tb 0.75 and no box" in " ".join(result.output.split())
+    assert "detector and classifier disagree" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,13 @@
 import hashlib
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-import lucency.api.pipeline as pipeline_module
-from lucency.api.pipeline import Pipeline, load_bundles
+from lucency.api.pipeline import Pipeline
 from lucency.configs.bundle import Bundle
-from lucency.configs.errors import BundleError, ConfigError, ImageError
+from lucency.configs.errors import ConfigError, ImageError
 from lucency.datasets.sandbox import Sandbox
 
 Png = Callable[..., bytes]
@@ -104,47 +101,3 @@ def test_conf_must_be_a_probability(pipeline: Pipeline, png: Png, conf: float) -
 def test_errors_carry_the_name(pipeline: Pipeline) -> None:
     with pytest.raises(ImageError, match=r"^a\.png: "):
         pipeline.analyze(b"no image", name="a.png")
-
-
-def test_two_bundles_of_one_name(detector_bundle: Bundle) -> None:
-    with pytest.raises(BundleError, match="is named 'stand-in-detector'"):
-        Pipeline([detector_bundle, detector_bundle])
-
-
-def test_no_bundle() -> None:
-    with pytest.raises(BundleError, match="at least one"):
-        Pipeline([])
-
-
-def test_bundles_are_found_by_folder(detector_bundle: Bundle) -> None:
-    (bundle,) = load_bundles([str(detector_bundle.path)])
-    assert bundle == detector_bundle
-
-
-def test_bundles_are_found_by_shipped_name(
-    detector_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pipeline_module, "_shipped_folder", lambda _: tmp_path)
-    monkeypatch.setattr(pipeline_module, "MODEL_PACKAGES", ("lucency.detection",))
-    shutil.copytree(detector_bundle.path, tmp_path / "shipped")
-    (bundle,) = load_bundles([])
-    assert bundle.path == tmp_path / "shipped"
-    with pytest.raises(BundleError, match=r"absent: no such bundle.*one of: shipped"):
-        load_bundles(["absent"])
-
-
-def test_none_shipped_and_none_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline_module, "_shipped_folder", lambda _: tmp_path)
-    with pytest.raises(BundleError, match="--bundle"):
-        load_bundles([])
-
-
-def test_flipped_byte_is_refused(detector_bundle: Bundle, tmp_path: Path) -> None:
-    shutil.copytree(detector_bundle.path, tmp_path / "altered")
-    model = tmp_path / "altered" / "model.onnx"
-    data = bytearray(model.read_bytes())
-    data[len(data) // 2] ^= 1
-    model.write_bytes(data)
-    with pytest.raises(BundleError, match="has been altered") as caught:
-        load_bundles([str(tmp_path / "altered")])
-    assert "\n" not in str(caught.value)

@@ -7,6 +7,7 @@ from lucency.annotations.geometry import Box
 from lucency.api.prelabel import BundlePrelabeller, open_prelabeller, uncertainty
 from lucency.configs.bundle import Bundle
 from lucency.configs.errors import BundleError
+from lucency.configs.fusion import FusionSpec
 from lucency.datasets.radiographs import decode_radiograph
 
 Png = Callable[..., bytes]
@@ -63,3 +64,18 @@ def test_a_shipped_bundle_goes_by_its_name(tmp_path: Path) -> None:
     assert open_prelabeller("fracture").class_names == ("fractured",)
     with pytest.raises(BundleError, match="no such bundle"):
         open_prelabeller(str(tmp_path / "absent"))
+
+
+def test_a_fused_bundle_is_refused(tmp_path: Path, make_detector: Callable[..., Bundle]) -> None:
+    spec = FusionSpec(
+        classifier="whole",
+        classifier_sha256="0" * 64,
+        label="tb",
+        box_weight=1,
+        image_weight=1,
+        intercept=0,
+        image_high=0.7,
+        image_low=0.2,
+    )
+    with pytest.raises(BundleError, match="fused with the classifier 'whole'"):
+        BundlePrelabeller(make_detector(tmp_path / "fused", fusion=spec))

@@ -4,6 +4,7 @@ import pytest
 
 from lucency.api.settings import Settings, read_settings
 from lucency.configs.errors import ConfigError
+from lucency.configs.inference import InferenceOptions, TileSpec
 
 
 @pytest.fixture(autouse=True)
@@ -38,9 +39,21 @@ def test_command_line_goes_before_the_environment(monkeypatch: pytest.MonkeyPatc
     assert settings.host == "127.0.0.1"
 
 
+def test_how_detectors_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings().options is None
+    monkeypatch.setenv("LUCENCY_FLIP", "true")
+    assert read_settings().options == InferenceOptions(flip=True)
+    monkeypatch.setenv("LUCENCY_TILES", "640")
+    assert read_settings().options == InferenceOptions(flip=True, tiles=TileSpec(size=640))
+    assert read_settings(tiles=800).options == InferenceOptions(flip=True, tiles=TileSpec(size=800))
+    assert not read_settings().ensemble
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("TILES", "8"),
+        ("FLIP", "perhaps"),
         ("PORT", "eighty"),
         ("PORT", "70000"),
         ("MAX_UPLOAD_BYTES", "0"),

@@ -80,3 +80,20 @@ def test_boxes_are_clipped_to_the_image() -> None:
     _, placed = letterbox(np.zeros((64, 64), np.uint8), input_size=64)
     boxes, _ = decode(raw_head((2, 62, 20, 20, 0.9)), placed, conf=0.25, iou=0.7, max_detections=5)
     np.testing.assert_allclose(boxes, [[0, 52, 12, 64]])
+
+
+def test_every_class_may_have_a_floor_of_its_own() -> None:
+    """The first is below that of its class, though above the other's and with a higher score."""
+    _, placed = letterbox(np.zeros((64, 64), np.uint8), input_size=64)
+    head = raw_head((10, 10, 9, 9, 0.6, 0.5), (40, 40, 9, 9, 0.1, 0.4))
+    floors = np.array([0.7, 0.3], np.float32)
+    _, probabilities = decode(head, placed, conf=floors, iou=0.7, max_detections=10)
+    np.testing.assert_allclose(probabilities, [[0.1, 0.4]], atol=1e-6)
+
+
+def test_padding_is_grey_and_an_odd_pixel_of_it_on_the_right() -> None:
+    batch, placed = letterbox(np.full((64, 61), 255, np.uint8), input_size=64)
+    assert placed.pad_xy == (1, 0)
+    expected = [114 / 255, *[1.0] * 61, 114 / 255, 114 / 255]
+    for channel in batch[0]:
+        np.testing.assert_allclose(channel[5], expected, atol=1e-6)

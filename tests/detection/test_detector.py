@@ -13,7 +13,8 @@ from lucency.configs.display import DisplaySpec
 from lucency.configs.errors import BundleError, DatasetError
 from lucency.datasets.radiographs import read_radiograph
 from lucency.detection.detector import Detector, open_detector
-from lucency.detection.evaluate import figures, predict_split
+from lucency.detection.evaluate import predict_split
+from lucency.evaluation.measuring import measure_detections
 
 SIDE = 64
 
@@ -100,6 +101,57 @@ def test_conf_is_a_floor_for_the_best_class(bundle: Bundle) -> None:
     assert found.class_ids.tolist() == [0]
 
 
+PLATT = {
+    "fracture": {"method": "platt", "slope": 0.5, "intercept": -2.0},
+    "lesion": {"method": "platt", "slope": 2.0, "intercept": 1.0},
+}
+NO_PIXELS = np.zeros((64, 64), np.uint8)
+
+
+def with_calibration(folder: Path, calibration: object) -> Detector:
+    files = {"model.onnx": network(ROWS), "MODEL_CARD.md": b"card"}
+    return Detector(write_bundle(folder / "calibrated", manifest(calibration=calibration), files))
+
+
+def test_scores_are_calibrated_class_by_class(bundle: Bundle, tmp_path: Path) -> None:
+    """Of the first box, found as a fracture, lesion is the greater number now; it stays one."""
+    raw = Detector(bundle).detect_image(NO_PIXELS, conf=0.01)
+    found = with_calibration(tmp_path, PLATT).detect_image(NO_PIXELS, conf=0.01)
+    odds = raw.probabilities / (1 - raw.probabilities)
+    expected = np.stack([odds[:, 0] ** 0.5 * np.exp(-2), odds[:, 1] ** 2 * np.exp(1)], axis=1)
+    expected = expected / (1 + expected)
+    assert raw.class_ids.tolist() == [0, 1]
+    assert found.class_ids.tolist() == [1, 0], "best first"
+    np.testing.assert_allclose(found.probabilities, expected[::-1], atol=1e-6)
+    np.testing.assert_array_equal(found.boxes_xyxy, raw.boxes_xyxy[::-1])
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_conf_is_in_calibrated_units(tmp_path: Path, method: str) -> None:
+    curve = {"method": "isotonic", "scores": [0, 0.5, 1], "probabilities": [0.05, 0.1, 0.3]}
+    calibration = PLATT if method == "platt" else dict.fromkeys(PLATT, curve)
+    detector = with_calibration(tmp_path, calibration)
+    every = detector.detect_image(NO_PIXELS, conf=0.0)
+    assert len(every) == 2
+    for row, score in enumerate(every.scores):
+        just_below = float(np.nextafter(score, np.float32(0)))
+        assert len(detector.detect_image(NO_PIXELS, conf=just_below)) == row + 1
+        assert len(detector.detect_image(NO_PIXELS, conf=float(score))) == row
+
+
+@pytest.mark.parametrize("conf", [-0.1, 0.0, 1.0, 1.5])
+def test_any_conf_is_taken(tmp_path: Path, conf: float) -> None:
+    found = with_calibration(tmp_path, PLATT).detect_image(NO_PIXELS, conf=conf)
+    assert len(found) == (2 if conf <= 0 else 0)
+
+
+def test_candidates_are_raw(tmp_path: Path) -> None:
+    detector = with_calibration(tmp_path, PLATT)
+    found = detector.candidates([NO_PIXELS])
+    np.testing.assert_allclose(found[0].probabilities, [[0.9, 0.2], [0.1, 0.6]], atol=1e-6)
+    assert detector.candidates([]) == []
+
+
 def test_a_bundle_is_opened_by_its_folder(bundle: Bundle) -> None:
     assert open_detector(bundle.path).manifest.name == "fixed"
 
@@ -141,17 +193,18 @@ def test_a_split_is_measured(bundle: Bundle, tmp_path: Path) -> None:
     detector = Detector(bundle)
     truths, predictions = predict_split(detector, dataset(tmp_path / "set"), "test")
     assert [truth.image for truth in truths] == ["images/test/hit.png", "images/test/negative.png"]
-    found = figures(
+    found = measure_detections(
         truths,
         predictions,
-        detector.manifest.operating_points,
         class_names=detector.manifest.class_names,
+        thresholds=detector.manifest.operating_points,
+        samples=0,
     )
     assert (found.images, found.negatives) == (2, 1)
-    rates = found.points["balanced"].per_class["fracture"]
+    rates = found.points["balanced"]["fracture"]
     assert (rates.tp, rates.fp, rates.fn) == (1, 1, 0)
-    assert found.ap.per_class["fracture"].ap50 == pytest.approx(1.0)
-    assert found.ap.per_class["lesion"].ap50 is None
+    assert found.classes["fracture"].ap50.value == pytest.approx(1.0)
+    assert found.classes["lesion"].ap50.value is None
 
 
 def test_other_classes_are_refused(bundle: Bundle, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from lucency.configs.display import DisplaySpec
 from lucency.datasets.display import display
 from lucency.datasets.radiographs import read_radiograph
 from lucency.detection.decode import decode, letterbox
-from lucency.detection.export import export_onnx
+from lucency.detection.onnx_export import export_onnx
 from lucency.detection.weights import load_checkpoint
 from lucency.evaluation.matching import iou_matrix
 

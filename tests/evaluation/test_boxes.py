@@ -29,3 +29,13 @@ def test_lengths_must_agree():
         ImageTruth("a", (9, 9), np.zeros((2, 4)), ids)
     with pytest.raises(ValueError, match="2 scores need boxes"):
         ImagePredictions("a", np.zeros((1, 4)), np.zeros(2), ids)
+
+
+def test_only_some_boxes():
+    boxes, rows = np.arange(12.0).reshape(3, 4), np.array([True, False, True])
+    truth = ImageTruth("a", (9, 9), boxes, np.array([0, 1, 2]), "p").only(rows)
+    assert (truth.image, truth.size_wh, truth.patient_id) == ("a", (9, 9), "p")
+    assert (truth.class_ids.tolist(), truth.boxes_xyxy[:, 0].tolist()) == ([0, 2], [0, 8])
+    found = ImagePredictions("a", boxes, np.array([0.1, 0.2, 0.3]), np.array([0, 1, 2])).only(rows)
+    assert (found.scores.tolist(), found.class_ids.tolist()) == ([0.1, 0.3], [0, 2])
+    assert found.boxes_xyxy.tolist() == [boxes[0].tolist(), boxes[2].tolist()]

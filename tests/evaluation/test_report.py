@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lucency.configs.bundle import RESEARCH_USE
+from lucency.evaluation.estimates import Estimate
 from lucency.evaluation.pictures import encode_jpeg
 from lucency.evaluation.plots import confusion_plot
 from lucency.evaluation.report import (
@@ -18,8 +19,10 @@ from lucency.evaluation.report import (
     GallerySection,
     LegendEntry,
     Picture,
+    Section,
     Table,
     format_cell,
+    format_interval,
     render_report,
     write_json,
     write_report,
@@ -31,29 +34,40 @@ SVG = confusion_plot(np.eye(2, dtype=np.int64), names=("no", "yes"))
 
 @pytest.fixture
 def report():
+    figures = Section(
+        "Figures",
+        "All of them.",
+        [Picture("Confusion", SVG, "At the balanced point.")],
+        [
+            Table(
+                "Average precision",
+                ("Class", "AP50", "Findings"),
+                [("fracture", Estimate(0.43512, 0.4, 0.5), 91), ("lesion", None, 0)],
+                caption="By pycocotools.",
+            )
+        ],
+    )
+    galleries = [
+        GallerySection(
+            "Misses",
+            "Largest first.",
+            [
+                GalleryItem(
+                    JPEG, '"fracture" & <b>', name="IMG1.jpg", overview=JPEG, link="../a%20b.jpg"
+                )
+            ],
+            [LegendEntry("#f5b00a", "missed finding", dashed=True)],
+        ),
+        GallerySection("False alarms", "", []),
+    ]
     return EvaluationReport(
         title="Fracture detector",
         subtitle="FracAtlas, test split",
         facts={"Images": "82", "Bundle": "fracture-n <3f9a>"},
-        headline={"mAP50": 0.43512, "AUC": None},
-        tables=[
-            Table(
-                "Average precision",
-                ("Class", "AP50", "Findings"),
-                [("fracture", 0.43512, 91), ("lesion", None, 0)],
-                caption="By pycocotools.",
-            )
-        ],
-        figures=[Picture("Confusion", SVG, "At the balanced point.")],
-        gallery=[
-            GallerySection(
-                "Misses",
-                "Largest first.",
-                [GalleryItem(JPEG, 'IMG1.jpg: "fracture" & <b>')],
-                [LegendEntry("#f5b00a", "missed finding", dashed=True)],
-            ),
-            GallerySection("False alarms", "", []),
-        ],
+        headline={"mAP50": Estimate(0.43512, 0.41, 0.46), "AUC": None},
+        sections=[figures, Section("Images", galleries=galleries), Section("Nothing more")],
+        notes=["Thresholds flatter."],
+        basis="82 images, 40 of them positive.",
     )
 
 
@@ -62,13 +76,14 @@ class Page(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.texts, self.addresses, self.tags, self.open = [], [], [], []
+        self.texts, self.addresses, self.anchors, self.tags, self.open = [], [], [], [], []
         self.feed(html)
         self.close()
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.addresses += [value for name, value in attrs if name in {"src", "href", "srcset"}]
+        self.addresses += [value for name, value in attrs if name in {"src", "srcset"}]
+        self.anchors += [value for name, value in attrs if name == "href"]
         if tag not in {"meta", "img"}:
             self.open.append(tag)
 
@@ -93,17 +108,23 @@ def test_the_page_has_all_of_it(report):
         "By pycocotools.",
         "At the balanced point.",
         "missed finding",
-        'IMG1.jpg: "fracture" & <b>',
+        'IMG1.jpg "fracture" & <b>',
         "False alarms None.",
+        "Thresholds flatter.",
+        "0.410 – 0.460",
+        "0.400 – 0.500",
     ):
         assert expected in text
-    assert page.tags.count("img") == 2
+    # In the head, and with each section.
+    assert text.count("82 images, 40 of them positive.") == 4
+    assert page.tags.count("img") == 3
+    assert page.anchors == ["#part-1", "#part-2", "#part-3", "../a%20b.jpg"]
 
 
 def test_the_page_needs_nothing_beside_it(report):
     html = render_report(report)
     page = Page(html)
-    assert len(page.addresses) == 2
+    assert len(page.addresses) == 3
     assert all(address.startswith("data:image/") for address in page.addresses)
     assert not re.search(r"https?:|//\w|@import|url\(", re.sub(r'"data:[^"]*"', "", html))
     assert "script" not in page.tags
@@ -115,20 +136,36 @@ def test_images_survive(report):
     assert [(kind, base64.b64decode(data)) for kind, data in found] == [
         ("image/svg+xml", SVG),
         ("image/jpeg", JPEG),
+        ("image/jpeg", JPEG),
     ]
+
+
+def test_pictures_and_tables_speak_to_those_who_do_not_see_them(report):
+    html = render_report(report)
+    assert 'alt="Confusion. At the balanced point."' in html
+    assert html.count('alt="') == html.count("<img ")
+    assert '<th scope="col" class="number">AP50</th>' in html
+    assert '<th scope="row">fracture</th>' in html
 
 
 def test_markup_in_data_is_escaped():
     hostile = "<script>alert(1)</script>"
+    section = Section(
+        hostile,
+        hostile,
+        [Picture(hostile, SVG, hostile)],
+        [Table(hostile, (hostile,), [(hostile,)], hostile)],
+        [GallerySection(hostile, hostile, [GalleryItem(JPEG, hostile, name=hostile)])],
+    )
     html = render_report(
         EvaluationReport(
             hostile,
             hostile,
             {hostile: hostile},
             {hostile: hostile},
-            [Table(hostile, (hostile,), [(hostile,)], hostile)],
-            [Picture(hostile, SVG, hostile)],
-            [GallerySection(hostile, hostile, [GalleryItem(JPEG, hostile)])],
+            [section],
+            [hostile],
+            hostile,
         )
     )
     assert "<script" not in html
@@ -143,9 +180,9 @@ def test_a_report_of_nothing_is_a_page():
 
 def test_figures_align_right_and_names_left(report):
     html = render_report(report)
-    assert '<td class="number">0.435</td>' in html
-    assert "<td>fracture</td>" in html
-    assert report.tables[0].numeric == (False, True, True)
+    assert '<td class="number">0.435 <span class="interval">0.400 – 0.500</span></td>' in html
+    assert '<td class="number">–</td>' in html
+    assert report.sections[0].tables[0].numeric == (False, True, True)
     assert Table("", ("a", "b"), []).numeric == (True, True)
 
 
@@ -155,7 +192,8 @@ def test_a_table_with_a_ragged_row_is_refused():
 
 
 def test_an_unknown_image_is_refused_and_nothing_is_written(tmp_path):
-    report = EvaluationReport("x", "", {}, {}, figures=[Picture("p", b"GIF89a")])
+    section = Section("s", figures=[Picture("p", b"GIF89a")])
+    report = EvaluationReport("x", "", {}, {}, [section])
     with pytest.raises(ValueError, match="must be JPEG, PNG or SVG"):
         write_report(report, tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []
@@ -176,11 +214,28 @@ def test_write_report(report, tmp_path):
         (None, "–"),
         (math.nan, "–"),
         ("all", "all"),
+        (Estimate(0.5, 0.4, 0.6), "0.500"),
+        (Estimate(None), "–"),
     ],
     ids=str,
 )
 def test_cells(value, expected):
     assert format_cell(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Estimate(0.5, 0.41, 0.625), "0.410 – 0.625"),
+        (Estimate(0.5), ""),
+        (Estimate(None), ""),
+        (0.5, ""),
+        (None, ""),
+    ],
+    ids=str,
+)
+def test_intervals(value, expected):
+    assert format_interval(value) == expected
 
 
 def test_json_has_null_for_what_is_not_a_number(tmp_path):
@@ -190,6 +245,7 @@ def test_json_has_null_for_what_is_not_a_number(tmp_path):
         "counts": np.array([[1, 2], [3, 4]]),
         "name": "Läsion",
         "nested": {1: (np.int64(3), None, True)},
+        "ap": Estimate(0.5, 0.25),
     }
     write_json(values, tmp_path / "metrics.json")
     assert json.loads((tmp_path / "metrics.json").read_bytes()) == {
@@ -198,4 +254,5 @@ def test_json_has_null_for_what_is_not_a_number(tmp_path):
         "counts": [[1, 2], [3, 4]],
         "name": "Läsion",
         "nested": {"1": [3, None, True]},
+        "ap": {"value": 0.5, "low": 0.25, "high": None},
     }

@@ -1,0 +1,127 @@
+"""Which bundles are loaded: by folder, by name, or those shipped for everyone's use."""
+
+import json
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from lucency.configs.bundle import MANIFEST, Bundle, find_bundle, load_bundle
+from lucency.configs.errors import BundleError
+
+MODEL_PACKAGES = ("lucency.detection", "lucency.classification")
+
+
+def load_bundles(names: Sequence[str]) -> tuple[Bundle, ...]:
+    """Find and verify bundles by folder or shipped name; `default_bundles` if none is named.
+
+    Raises
+    ------
+    BundleError
+        A bundle is missing or altered, they do not fit together, or there is none at all.
+
+    """
+    paths = [find_any_bundle(name) for name in names] if names else default_bundles()
+    if not paths:
+        raise BundleError(
+            "no bundle is shipped with this version; give one with --bundle FOLDER "
+            "(`lucency export` makes them)"
+        )
+    bundles = tuple(load_bundle(path) for path in paths)
+    check_together(bundles)
+    return bundles
+
+
+def find_any_bundle(name: str) -> Path:
+    """Find a bundle of either task by its folder, or by the name of one that is shipped.
+
+    Raises
+    ------
+    BundleError
+        There is neither such a folder nor such a name.
+
+    """
+    for package in MODEL_PACKAGES:
+        try:
+            return find_bundle(name, package=package)
+        except BundleError:
+            continue
+    shipped = ", ".join(path.name for path in shipped_bundles())
+    known = f"one of: {shipped}" if shipped else "none is shipped with this version"
+    raise BundleError(f"{name}: no such bundle; give a bundle's folder or a name ({known})")
+
+
+def shipped_bundles() -> list[Path]:
+    """The folders of the bundles that came with the package, detectors first."""
+    return [
+        manifest.parent
+        for package in MODEL_PACKAGES
+        for manifest in sorted(_shipped_folder(package).glob(f"*/{MANIFEST}"))
+    ]
+
+
+def default_bundles() -> list[Path]:
+    """The shipped bundles that are loaded unasked: those whose data allow any use."""
+    return [path for path in shipped_bundles() if _for_any_use(path)]
+
+
+def check_together(bundles: Sequence[Bundle]) -> None:
+    """Refuse bundles that cannot answer together.
+
+    Raises
+    ------
+    BundleError
+        There is none, two have one name, or one is fused with a classifier that is not here, or
+        with a label that it does not know.
+
+    """
+    if not bundles:
+        raise BundleError("at least one bundle is needed")
+    seen: dict[str, Path] = {}
+    for bundle in bundles:
+        name = bundle.manifest.name
+        if name in seen:
+            raise BundleError(
+                f"{bundle.path}: is named '{name}' as {seen[name]} is; "
+                "findings could not be told apart, so load one of them"
+            )
+        seen[name] = bundle.path
+    classifiers = {b.digest: b for b in bundles if b.manifest.task == "classification"}
+    for bundle in bundles:
+        fusion = bundle.manifest.fusion
+        if fusion is None:
+            continue
+        partner = classifiers.get(fusion.classifier_sha256)
+        if partner is None:
+            raise BundleError(
+                f"{bundle.path}: its scores are fused with those of the classifier "
+                f"'{fusion.classifier}' ({fusion.classifier_sha256[:12]}…), which is not loaded; "
+                "name its bundle too, or load the detector that this one was made from"
+            )
+        if fusion.label not in partner.manifest.class_names:
+            raise BundleError(
+                f"{bundle.path}: its scores are fused with the label '{fusion.label}', and "
+                f"{partner.path} knows only {', '.join(partner.manifest.class_names)}; "
+                "fuse them again with `lucency fuse`"
+            )
+
+
+def terms(bundles: Sequence[Bundle]) -> list[str]:
+    """One line for each bundle that may not be used commercially."""
+    return [
+        f"note: '{bundle.manifest.name}' is not for commercial use ({bundle.manifest.licence})"
+        for bundle in bundles
+        if not bundle.manifest.commercial_use
+    ]
+
+
+def _for_any_use(path: Path) -> bool:
+    """What the manifest says; one that cannot be read is told of when it is loaded."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return True
+    return not isinstance(manifest, dict) or manifest.get("commercial_use") is not False
+
+
+def _shipped_folder(package: str) -> Path:
+    return Path(str(resources.files(package))) / "bundles"

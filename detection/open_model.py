@@ -1,0 +1,125 @@
+"""Opening what `lucency evaluate` is given: a bundle, a `.pt` checkpoint or COCO results JSON."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lucency.annotations.records import Dataset, ImageRecord
+from lucency.configs.errors import ConfigError
+from lucency.configs.point_targets import PointTargets
+from lucency.configs.schema import read_config
+from lucency.detection.detector import LEAST_SCORE, open_detector
+from lucency.detection.predictions import (
+    EVALUATION_DETECTIONS,
+    Model,
+    Thresholds,
+    bundle_model,
+    check_classes,
+    stored_image,
+)
+from lucency.detection.recipe import DetectionConfig
+from lucency.detection.run_folder import CONFIG, METRICS, read_environment
+from lucency.evaluation.boxes import ImagePredictions
+from lucency.evaluation.coco_results import read_results
+
+
+def open_model(name: str, dataset: Dataset, *, coco_truth: Path | None = None) -> Model:
+    """Open what ``name`` means: a `.pt` or `.json` file, or a bundle's folder or shipped name.
+
+    Raises
+    ------
+    BundleError, ConfigError, AnnotationError
+        It cannot be opened.
+    DatasetError
+        Its classes are not those of the set, or its results do not fit the set.
+
+    """
+    path = Path(name)
+    if path.suffix not in (".pt", ".json"):
+        return bundle_model(open_detector(name), dataset)
+    if not path.is_file():
+        raise ConfigError(f"{name}: no such file; give a bundle, a .pt or a COCO results .json")
+    return (
+        _checkpoint(path, dataset) if path.suffix == ".pt" else _results(path, dataset, coco_truth)
+    )
+
+
+def _checkpoint(path: Path, dataset: Dataset) -> Model:
+    from lucency.detection.checkpoint_detector import open_checkpoint
+
+    opened = open_checkpoint(path)
+    check_classes(dataset, opened.class_names)
+
+    def predict(record: ImageRecord) -> ImagePredictions:
+        return opened.predict(
+            stored_image(dataset, record),
+            image=str(record.image),
+            conf=LEAST_SCORE,
+            max_detections=EVALUATION_DETECTIONS,
+        )
+
+    targets: PointTargets | None = None
+    facts, name = {}, path.stem
+    if opened.run is not None:
+        config = read_config(DetectionConfig, opened.run / CONFIG)
+        targets, name = config.operating_points, f"{opened.run.name}/{path.name}"
+        facts = read_environment(opened.run)
+    return Model(
+        name=name,
+        kind="checkpoint",
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        predict=predict,
+        targets=targets,
+        display=opened.display,
+        trained_on=str(facts.get("dataset", "")),
+        data_sha256=str(facts.get("dataset_sha256", "")),
+        run=opened.run,
+    )
+
+
+def _results(path: Path, dataset: Dataset, coco_truth: Path | None) -> Model:
+    found = read_results(path, dataset, coco_truth=coco_truth)
+    nothing = np.zeros(0)
+
+    def predict(record: ImageRecord) -> ImagePredictions:
+        image = str(record.image)
+        none = ImagePredictions(image, np.zeros((0, 4)), nothing, nothing.astype(np.int64))
+        return found.predictions.get(image, none)
+
+    facts = _json_object(path.with_name(METRICS))
+    own = facts.get("predictions", {}).get(path.name, {}) if facts else {}
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    ours = own if own.get("sha256") == sha256 else {}
+    return Model(
+        name=str(ours.get("model", path.stem)),
+        kind="COCO results",
+        sha256=sha256,
+        predict=predict,
+        thresholds=_recorded_thresholds(ours, dataset),
+        trained_on=str(ours.get("trained_on", "")),
+        data_sha256=str(ours.get("data_sha256", "")),
+        notes=found.notes,
+    )
+
+
+def _recorded_thresholds(written: Mapping[str, Any], dataset: Dataset) -> Thresholds | None:
+    """The thresholds that an earlier evaluation left beside its predictions."""
+    points = written.get("thresholds")
+    if not points or not all(
+        set(of_class) == set(dataset.label_map) for of_class in points.values()
+    ):
+        return None
+    return {point: dict(of_class) for point, of_class in points.items()}
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    """What stands in a JSON file of ours; empty where there is none, or another."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,202 @@
+"""What a bundle owes to validation data: calibration, operating points and figures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lucency.annotations.records import Dataset
+from lucency.configs.calibration import ClassCalibration
+from lucency.detection.detector import Detector
+from lucency.detection.measurement import Calibrated
+from lucency.detection.predictions import (
+    Progress,
+    bundle_model,
+    predict_records,
+    split_records,
+    split_truths,
+)
+from lucency.detection.recipe import DetectionConfig
+from lucency.evaluation.boxes import ImagePredictions, ImageTruth
+from lucency.evaluation.calibration import (
+    CalibrationMeasures,
+    calibrated,
+    fit_calibration,
+    measure_calibration,
+)
+from lucency.evaluation.detection_measures import DetectionMeasures
+from lucency.evaluation.error_types import ErrorTypes, error_types
+from lucency.evaluation.match_table import MatchTable, match_table
+from lucency.evaluation.matching import match_all
+from lucency.evaluation.measuring import measure_detections
+from lucency.evaluation.operating_points import OperatingPoints, choose_detection_points
+from lucency.evaluation.reached_points import ReachedPoint, reached_points
+from lucency.evaluation.subgroups import (
+    SubgroupMeasures,
+    measure_sizes,
+    measure_subgroups,
+    subgroups,
+)
+
+SPLIT = "val"
+# The point whose errors a card tells of.
+CHIEF_POINT = "balanced"
+Steps = Callable[[str], Progress]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """A detector on the validation split, which chose its calibration and its thresholds.
+
+    ``predictions`` have calibrated scores; ``calibration`` is empty where none was wanted, and
+    then they are the network's own. ``calibrated`` tells how good the scores are, before and
+    after; ``errors`` are those at the `CHIEF_POINT`; ``table`` matches ``predictions`` to
+    ``truths``; ``groups`` are sizes of findings and subgroups of the table's columns, at that
+    point.
+    """
+
+    truths: tuple[ImageTruth, ...]
+    predictions: tuple[ImagePredictions, ...]
+    calibration: Mapping[str, ClassCalibration]
+    points: OperatingPoints
+    reached: tuple[ReachedPoint, ...]
+    measures: DetectionMeasures
+    calibrated: tuple[Calibrated, ...]
+    errors: ErrorTypes
+    table: MatchTable
+    groups: tuple[SubgroupMeasures, ...]
+
+
+def validate(
+    detector: Detector,
+    dataset: Dataset,
+    config: DetectionConfig,
+    *,
+    samples: int = 1000,
+    on_step: Steps,
+) -> Validation:
+    """Calibrate a detector that has no calibration yet, choose its thresholds and measure it.
+
+    It looks at the images as its manifest's ``inference`` says. ``samples`` bootstrap sets make
+    the intervals; ``on_step`` names what begins and is told how far it is.
+
+    Raises
+    ------
+    DatasetError
+        The split has no images with known truth, its classes are not the detector's, or an image
+        is not as the table says.
+    ImageError
+        An image cannot be read.
+
+    """
+    names = detector.manifest.class_names
+    records = split_records(dataset, SPLIT)
+    truths = split_truths(dataset, records)
+    model = bundle_model(detector, dataset)
+    raw = predict_records(model, records, on_image=on_step(f"Detecting in '{SPLIT}'"))
+    calibration = _fitted(truths, raw, config, names)
+    predictions = [_calibrated(one, calibration, names) for one in raw]
+    targets = config.operating_points
+    points = choose_detection_points(truths, predictions, class_names=names, targets=targets)
+    thresholds = points.to_manifest()
+    table = match_table(truths, predictions, class_names=names)
+    return Validation(
+        truths=tuple(truths),
+        predictions=tuple(predictions),
+        calibration=calibration,
+        points=points,
+        reached=reached_points(truths, predictions, points, class_names=names, targets=targets),
+        measures=measure_detections(
+            truths,
+            predictions,
+            class_names=names,
+            thresholds=thresholds,
+            samples=samples,
+            progress=on_step("Drawing samples of patients"),
+        ),
+        calibrated=_measured(
+            table, raw if calibration else None, thresholds["screening"], samples=samples
+        ),
+        errors=error_types(truths, predictions, thresholds[CHIEF_POINT], class_names=names),
+        table=table,
+        groups=_groups(dataset, truths, predictions, thresholds[CHIEF_POINT], samples),
+    )
+
+
+def _groups(
+    dataset: Dataset,
+    truths: Sequence[ImageTruth],
+    predictions: Sequence[ImagePredictions],
+    thresholds: Mapping[str, float],
+    samples: int,
+) -> tuple[SubgroupMeasures, ...]:
+    names, columns = dataset.label_map.names, subgroups(dataset.in_split(SPLIT))
+    sizes = measure_sizes(
+        truths, predictions, class_names=names, thresholds=thresholds, samples=samples
+    )
+    by_column = measure_subgroups(
+        truths, predictions, columns, class_names=names, thresholds=thresholds, samples=samples
+    )
+    return (*sizes, *by_column)
+
+
+def _fitted(
+    truths: Sequence[ImageTruth],
+    predictions: Sequence[ImagePredictions],
+    config: DetectionConfig,
+    class_names: Sequence[str],
+) -> dict[str, ClassCalibration]:
+    method = config.calibration
+    if method == "none":
+        return {}
+    matches = match_all(truths, predictions, class_names=class_names)
+    return {
+        name: fit_calibration(found.scores, found.correct, method=method)
+        for name, found in matches.items()
+    }
+
+
+def _calibrated(
+    predictions: ImagePredictions,
+    calibration: Mapping[str, ClassCalibration],
+    class_names: Sequence[str],
+) -> ImagePredictions:
+    scores = predictions.scores.copy()
+    for class_id, name in enumerate(class_names):
+        if name in calibration:
+            of_class = predictions.class_ids == class_id
+            scores[of_class] = calibrated(scores[of_class], calibration[name])
+    # As a detector gives them, so that no threshold is chosen between two equal scores.
+    return replace(predictions, scores=scores.astype(np.float32).astype(np.float64))
+
+
+def _measured(
+    table: MatchTable,
+    raw: Sequence[ImagePredictions] | None,
+    screening: Mapping[str, float],
+    *,
+    samples: int,
+) -> tuple[Calibrated, ...]:
+    """How good the scores are: of all boxes, and of those that `screening` shows."""
+    patients = table.image_patient.astype(np.str_)[table.prediction_image]
+    correct = table.prediction_truth >= 0
+    before = None if raw is None else np.concatenate([np.zeros(0), *(one.scores for one in raw)])
+    least = np.array([screening[name] for name in table.class_names])[table.prediction_class]
+    everything = np.ones(len(correct), dtype=np.bool_)
+    shown = table.prediction_score >= least
+    choices = (("all boxes", everything), ("boxes that reach 'screening'", shown))
+
+    def of(scores: NDArray[np.float64], kept: NDArray[np.bool_]) -> CalibrationMeasures:
+        groups = patients[kept].tolist()
+        return measure_calibration(scores[kept], correct[kept], groups=groups, samples=samples)
+
+    return tuple(
+        Calibrated(
+            boxes,
+            after=of(table.prediction_score, kept),
+            before=None if before is None else of(before, kept),
+        )
+        for boxes, kept in choices
+        if kept.any()
+    )
