@@ -1,10 +1,10 @@
 """The pictures of a model card: curves, and examples of hits, misses and false alarms."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -92,10 +92,10 @@ def _curves(found: Validation) -> NDArray[np.uint8]:
         axes.grid(color="#E3E6EA")
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(loc=loc, fontsize=8.5)
-    out = io.BytesIO()
-    figure.savefig(out, format="png")
-    pixels = cv2.imdecode(np.frombuffer(out.getvalue(), np.uint8), cv2.IMREAD_COLOR)
-    return np.ascontiguousarray(pixels[:, :, ::-1], dtype=np.uint8)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    return np.ascontiguousarray(np.asarray(pixels)[:, :, :3])
 
 
 def _marks(

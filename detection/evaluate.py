@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lucency.annotations.records import Dataset
+from lucency.datasets.digest import dataset_digest
 from lucency.detection.detector import Detector
 from lucency.detection.measurement import (
     Calibrated,
@@ -25,7 +26,6 @@ from lucency.detection.predictions import (
     split_records,
     split_truths,
 )
-from lucency.detection.run_folder import dataset_digest
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth
 from lucency.evaluation.confusion import confusion_matrix
 from lucency.evaluation.detection_measures import ALL_CLASSES, DetectionMeasures

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lucency.detection.evaluate import Evaluation
 
 PREDICTIONS, COMPARED = "predictions.json", "predictions_compared.json"
-TRUTH, METRICS, PAGE = "truth.json", "metrics.json", "report.html"
+TRUTH, PAGE = "truth.json", "report.html"
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ def _write_files(found: "Evaluation", folder: Path, dataset: "Dataset") -> None:
     import hashlib
 
     from lucency.detection.metrics_json import metrics_json
+    from lucency.detection.open_model import METRICS
     from lucency.evaluation.coco_results import write_results, write_truth
     from lucency.evaluation.report import write_json
 

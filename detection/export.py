@@ -2,7 +2,6 @@
 
 import datetime
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,14 @@ from lucency.detection.parity import Parity, Precision, measure_parity, refusal
 from lucency.detection.predictions import Progress, check_classes, split_records
 from lucency.detection.quantise import FLOAT_PARTS, calibration_batches, quantised
 from lucency.detection.recipe import DetectionConfig
-from lucency.detection.train import BEST, CONFIG, ENVIRONMENT, library_versions, read_summary
+from lucency.detection.run_folder import (
+    BEST,
+    CONFIG,
+    ENVIRONMENT,
+    library_versions,
+    read_environment,
+    read_summary,
+)
 from lucency.detection.validation import SPLIT, validate
 from lucency.detection.weights import load_checkpoint, pack_weights
 
@@ -68,7 +74,9 @@ def export(
     steps = on_step or _silent
     read_summary(run)
     config = read_config(DetectionConfig, run / CONFIG)
-    environment = json.loads((run / ENVIRONMENT).read_text(encoding="utf-8"))
+    environment = read_environment(run)
+    if not environment:
+        raise ConfigError(f"{run / ENVIRONMENT}: is missing or damaged; train again")
     if out.exists():
         raise ConfigError(f"{out}: exists already; name a new folder")
     dataset = read_dataset(dataset_root)

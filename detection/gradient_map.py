@@ -59,4 +59,5 @@ def gradient_map(
             continue
         speaks = (level * gradient).sum(dim=1).clamp(min=0)[0].detach().numpy()
         total += cv2.resize(speaks, (width, height), interpolation=cv2.INTER_LINEAR)
-    return total / max(float(total.sum()), np.finfo(np.float32).tiny)
+    whole = float(total.sum())
+    return total / np.float32(whole) if whole > 0 else total

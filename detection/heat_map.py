@@ -189,7 +189,7 @@ def _anchor_of(
 
 def _in_input(box_xyxy: NDArray[np.float64], placed: Letterbox) -> NDArray[np.float64]:
     """A box in displayed pixels as one in pixels of the network's input."""
-    return box_xyxy * np.tile(placed.gain_xy, 2) + np.tile(placed.pad_xy, 2)
+    return np.asarray(box_xyxy * np.tile(placed.gain_xy, 2) + np.tile(placed.pad_xy, 2))
 
 
 def _in_stored(
@@ -202,4 +202,5 @@ def _in_stored(
     x1, y1, x2, y2 = shown.shown
     stored = np.zeros(radiograph.pixels.shape, dtype=np.float32)
     stored[y1:y2, x1:x2] = cv2.resize(inside, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
-    return stored / max(float(stored.max()), np.finfo(np.float32).tiny)
+    hottest = float(stored.max())
+    return stored / np.float32(hottest) if hottest > 0 else stored

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lucency.annotations.records import Dataset
 from lucency.configs.point_targets import PointTargets
+from lucency.datasets.digest import dataset_digest
 from lucency.detection.predictions import (
     Model,
     Progress,
@@ -16,7 +17,6 @@ from lucency.detection.predictions import (
     split_records,
     split_truths,
 )
-from lucency.detection.run_folder import dataset_digest
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth
 from lucency.evaluation.calibration import CalibrationMeasures, least_raw, measure_calibration
 from lucency.evaluation.comparison import Difference, compare_detections

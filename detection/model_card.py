@@ -4,31 +4,25 @@ For a reader who decides whether to trust the model (after Mitchell et al., Mode
 Reporting, FAT* 2019): data, recipe, figures with intervals, thresholds, known failures, limits.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from lucency.annotations.findings import Status
 from lucency.annotations.records import Dataset
 from lucency.configs.bundle import RESEARCH_USE, BundleManifest
+from lucency.detection.card_failures import known_failures
+from lucency.detection.markdown import markdown_picture, markdown_table
 from lucency.detection.parity import LEAST_IOU, LIMITS, MATCHED_FROM
 from lucency.detection.recipe import DetectionConfig
-from lucency.detection.validation import CHIEF_POINT, SPLIT, Validation
+from lucency.detection.validation import SPLIT, Validation
 from lucency.evaluation.detection_measures import ALL_CLASSES
-from lucency.evaluation.error_types import FALSE_ALARMS, MISSES
-from lucency.evaluation.estimates import Estimate
-from lucency.evaluation.subgroups import FINDING_SIZE, SubgroupMeasures
 
 _WEIGHTS = {
     "fp32": "single precision",
     "fp16": "stored in half precision, computed in single precision",
     "int8": "8-bit convolutions but for the first layers and the head's end",
 }
-# Subgroups whose recall is so much below that of all are named as failures, if they have so many
-# findings.
-_NOTABLY, _FEWEST = 0.1, 10
 
 
 def model_card(
@@ -48,7 +42,7 @@ def model_card(
         _figures(found, pictures),
         _points(found),
         _scores(found, manifest),
-        _failures(found, pictures),
+        known_failures(found, pictures),
         _limits(manifest, found),
         _export(manifest),
         _use(manifest),
@@ -77,7 +71,7 @@ def _head(manifest: BundleManifest) -> str:
 {commerce}
 {manifest.intended_use}
 
-{_table(("", ""), rows.items())}"""
+{markdown_table(("", ""), rows.items())}"""
 
 
 def _looks(manifest: BundleManifest) -> str:
@@ -108,7 +102,7 @@ def _data(environment: Mapping[str, Any], dataset: Dataset) -> str:
 
 Trained on `{environment["dataset"]}`. {source}
 
-{_table(header, rows)}"""
+{markdown_table(header, rows)}"""
 
 
 def _recipe(config: DetectionConfig, environment: Mapping[str, Any]) -> str:
@@ -123,7 +117,7 @@ def _recipe(config: DetectionConfig, environment: Mapping[str, Any]) -> str:
         "frozen layers": config.freeze,
         "further options": f"`{config.ultralytics}`" if config.ultralytics else "none",
     }
-    return f"## Recipe\n\n{_table(('', ''), rows.items())}"
+    return f"## Recipe\n\n{markdown_table(('', ''), rows.items())}"
 
 
 def _figures(found: Validation, pictures: Sequence[str]) -> str:
@@ -142,7 +136,7 @@ def _figures(found: Validation, pictures: Sequence[str]) -> str:
     if len(measures.classes) > 1:
         rows += [(f"AP50 of {name}", one.ap50) for name, one in measures.classes.items()]
         rows.append(("AP50, all classes as one", measures.agnostic_ap50))
-    picture = _picture("Precision and recall; FROC", "curves", pictures)
+    picture = markdown_picture("Precision and recall; FROC", "curves", pictures)
     return f"""## Figures
 
 Measured on the validation split: {measures.images} images{patients},
@@ -153,7 +147,7 @@ met. Average precision is COCO's, by pycocotools; otherwise a finding is found b
 {measures.rule.sentence}. In brackets the 95% interval of {measures.samples} bootstrap samples of
 patients (an image without a patient is its own).
 
-{_table(("figure", "value"), rows)}
+{markdown_table(("figure", "value"), rows)}
 
 {picture}"""
 
@@ -187,13 +181,13 @@ def _points(found: Validation) -> str:
     ]
     return f"""## Operating points
 
-{_table(header, rows)}
+{markdown_table(header, rows)}
 
 {told if missed else ""}
 
 Images, positive with any box at or above its threshold:
 
-{_table(("point", "sensitivity", "specificity", "PPV", "NPV"), cases)}"""
+{markdown_table(("point", "sensitivity", "specificity", "PPV", "NPV"), cases)}"""
 
 
 def _scores(found: Validation, manifest: BundleManifest) -> str:
@@ -215,98 +209,16 @@ A score is the probability that the box finds a finding ({found.measures.rule.se
 calibrated on the validation split by class ({" and ".join(methods)}). It holds at the prevalence
 above: where findings are rarer, boxes are right less often than they say.
 
-{_table(("boxes", "figure", "before", "after"), rows)}"""
-
-
-def _failures(found: Validation, pictures: Sequence[str]) -> str:
-    counts = found.errors.counts[ALL_CLASSES]
-    alarms = {kind: counts[kind] for kind in FALSE_ALARMS}
-    misses = {kind: counts[kind] for kind in MISSES}
-    lines = [
-        f"- {sum(misses.values())} of {found.measures.findings} findings are missed: "
-        + ", ".join(f"{count} with {MISSES[kind]}" for kind, count in misses.items() if count),
-        f"- {sum(alarms.values())} false alarms: "
-        + ", ".join(f"{count} {FALSE_ALARMS[kind]}" for kind, count in alarms.items() if count),
-        *_worst(found),
-        *(_about(group, found) for group in _weak(found)),
-    ]
-    picture = _picture("Hits, misses and false alarms", "examples", pictures)
-    groups = [
-        (one.column, one.value, one.images, one.findings, one.recall, one.false_positives_per_image)
-        for one in found.groups
-        if not one.too_small
-    ]
-    header = ("by", "group", "images", "findings", "sensitivity", "false alarms an image")
-    return f"""## Known failures
-
-At the point `{CHIEF_POINT}`, on validation images:
-
-{chr(10).join(line.rstrip(": ").rstrip(".") + "." for line in lines)}
-
-{_table(header, groups)}
-
-Small findings span less than 5% of the image's side, large ones 15% or more (the root of the
-box's share of the image).
-
-{picture}"""
-
-
-def _worst(found: Validation) -> Iterable[str]:
-    """The largest finding that was missed, and the surest false alarm."""
-    table = found.table
-    least = np.array([found.points.balanced[name] for name in table.class_names])
-    missed = np.flatnonzero(table.truth_score < least[table.truth_class])
-    if missed.size:
-        worst = missed[np.argmax(table.truth_size[missed])]
-        name = table.class_names[table.truth_class[worst]]
-        side = table.truth_size[worst]
-        yield (
-            f"- the largest finding missed is a '{name}' of {side:.0%} of the image's side, in "
-            f"`{Path(table.images[table.truth_image[worst]]).name}`"
-        )
-    wrong = np.flatnonzero(table.prediction_truth < 0)
-    if wrong.size:
-        worst = wrong[np.argmax(table.prediction_score[wrong])]
-        name = table.class_names[table.prediction_class[worst]]
-        yield (
-            f"- the surest false alarm is a '{name}' with score "
-            f"{table.prediction_score[worst]:.2f}, in "
-            f"`{Path(table.images[table.prediction_image[worst]]).name}`"
-        )
-
-
-def _weak(found: Validation) -> list[SubgroupMeasures]:
-    """Groups whose sensitivity is notably below that of all findings."""
-    overall = found.measures.points[CHIEF_POINT][ALL_CLASSES].recall.value
-    return [
-        one
-        for one in found.groups
-        if overall is not None
-        and one.recall.value is not None
-        and one.recall.value <= overall - _NOTABLY
-        and one.findings >= _FEWEST
-    ]
-
-
-def _about(group: SubgroupMeasures, found: Validation) -> str:
-    overall = found.measures.points[CHIEF_POINT][ALL_CLASSES].recall
-    which = (
-        f"{group.value} findings"
-        if group.column == FINDING_SIZE
-        else f"images with {group.column} '{group.value}'"
-    )
-    return (
-        f"- sensitivity in {which} is {group.recall} on {group.findings} findings, "
-        f"against {_short(overall)} on all"
-    )
+{markdown_table(("boxes", "figure", "before", "after"), rows)}"""
 
 
 def _limits(manifest: BundleManifest, found: Validation) -> str:
+    learnt = ", ".join(f"'{name}'" for name in manifest.class_names)
     return f"""## Limits
 
 The model knows only images like those it was trained on: other machines, body parts, ages and
-projections may be beyond it, and it does not say so. It has learnt
-{", ".join(f"'{name}'" for name in manifest.class_names)} and finds nothing else. An image without boxes is not a healthy patient: at `screening` it still misses
+projections may be beyond it, and it does not say so. It has learnt {learnt} and finds nothing
+else. An image without boxes is not a healthy patient: at `screening` it still misses
 {_missed(found)} of the findings here."""
 
 
@@ -351,17 +263,3 @@ found = open_detector("path/of/this/folder").detect(read_radiograph(Path("image.
 
 or `lucency predict`. Pixels are prepared by the bundle's own display function, so give it the
 image as it came. Licence: {manifest.licence}."""
-
-
-def _picture(title: str, part: str, pictures: Sequence[str]) -> str:
-    return "\n".join(f"![{title}]({name})" for name in pictures if part in name)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(str(cell).replace("|", "/") for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def _short(value: Estimate) -> str:
-    return "–" if value.value is None else f"{value.value:.3f}"

@@ -76,7 +76,8 @@ def occlusion_map(
     noise = stays.std() * np.sqrt((1 - SEEN) / (SEEN * masks))
     gain = stays_seen / np.maximum(seen, 1.0) - stays.mean() - _SIGMAS * noise
     gain = np.maximum(gain, 0.0)
-    return np.asarray(gain / max(gain.sum(), np.finfo(np.float64).tiny), dtype=np.float32)
+    whole = gain.sum()
+    return np.asarray(gain / whole if whole > 0 else gain, dtype=np.float32)
 
 
 def _masks(

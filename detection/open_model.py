@@ -22,9 +22,11 @@ from lucency.detection.predictions import (
     stored_image,
 )
 from lucency.detection.recipe import DetectionConfig
-from lucency.detection.run_folder import CONFIG, METRICS, read_environment
+from lucency.detection.run_folder import CONFIG, RESULTS, read_environment
 from lucency.evaluation.boxes import ImagePredictions
 from lucency.evaluation.coco_results import read_results
+
+METRICS = "metrics.json"
 
 
 def open_model(name: str, dataset: Dataset, *, coco_truth: Path | None = None) -> Model:
@@ -63,11 +65,12 @@ def _checkpoint(path: Path, dataset: Dataset) -> Model:
         )
 
     targets: PointTargets | None = None
-    facts, name = {}, path.stem
+    facts, name, results_csv = {}, path.stem, None
     if opened.run is not None:
         config = read_config(DetectionConfig, opened.run / CONFIG)
         targets, name = config.operating_points, f"{opened.run.name}/{path.name}"
         facts = read_environment(opened.run)
+        results_csv = opened.run / RESULTS
     return Model(
         name=name,
         kind="checkpoint",
@@ -77,7 +80,7 @@ def _checkpoint(path: Path, dataset: Dataset) -> Model:
         display=opened.display,
         trained_on=str(facts.get("dataset", "")),
         data_sha256=str(facts.get("dataset_sha256", "")),
-        run=opened.run,
+        results_csv=results_csv,
     )
 
 
@@ -90,10 +93,8 @@ def _results(path: Path, dataset: Dataset, coco_truth: Path | None) -> Model:
         none = ImagePredictions(image, np.zeros((0, 4)), nothing, nothing.astype(np.int64))
         return found.predictions.get(image, none)
 
-    facts = _json_object(path.with_name(METRICS))
-    own = facts.get("predictions", {}).get(path.name, {}) if facts else {}
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    ours = own if own.get("sha256") == sha256 else {}
+    ours = _written_beside(path, sha256)
     return Model(
         name=str(ours.get("model", path.stem)),
         kind="COCO results",
@@ -106,20 +107,17 @@ def _results(path: Path, dataset: Dataset, coco_truth: Path | None) -> Model:
     )
 
 
+def _written_beside(path: Path, sha256: str) -> dict[str, Any]:
+    """What our own evaluation said of this file of predictions; empty of another, or altered."""
+    try:
+        entry = json.loads(path.with_name(METRICS).read_bytes())["predictions"][path.name]
+        return dict(entry) if entry["sha256"] == sha256 else {}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return {}
+
+
 def _recorded_thresholds(written: Mapping[str, Any], dataset: Dataset) -> Thresholds | None:
-    """The thresholds that an earlier evaluation left beside its predictions."""
-    points = written.get("thresholds")
-    if not points or not all(
-        set(of_class) == set(dataset.label_map) for of_class in points.values()
-    ):
+    points = written.get("thresholds") or {}
+    if not points or any(set(one) != set(dataset.label_map) for one in points.values()):
         return None
     return {point: dict(of_class) for point, of_class in points.items()}
-
-
-def _json_object(path: Path) -> dict[str, Any]:
-    """What stands in a JSON file of ours; empty where there is none, or another."""
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

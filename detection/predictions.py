@@ -13,6 +13,7 @@ from lucency.configs.errors import DatasetError
 from lucency.configs.point_targets import PointTargets
 from lucency.datasets.radiographs import Radiograph, read_radiograph
 from lucency.detection.detector import LEAST_SCORE, Detector
+from lucency.detection.fusion import refuse_fused
 from lucency.detection.inference import detect
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth, truth_from_findings
 
@@ -32,7 +33,8 @@ class Model:
     operating points that were chosen before, None where there are none yet; ``targets`` what to
     choose them for, None for the usual. ``display`` is how its pixels are prepared, None where
     nobody says. ``data_sha256`` is the digest of the set it was trained on, empty where unknown;
-    ``run`` our run folder of a checkpoint; ``notes`` what the report must say of it.
+    ``results_csv`` the learning curves of a checkpoint in our run folder; ``notes`` what the report
+    must say of it.
     """
 
     name: str
@@ -45,15 +47,24 @@ class Model:
     display: DisplaySpec | None = None
     trained_on: str = ""
     data_sha256: str = ""
-    run: Path | None = None
+    results_csv: Path | None = None
     notes: tuple[str, ...] = ()
 
 
 def bundle_model(detector: Detector, dataset: Dataset) -> Model:
-    """An open bundle; raises `DatasetError` where its classes are not those of the set."""
-    manifest = detector.manifest
-    check_classes(dataset, manifest.class_names)
+    """An open bundle.
 
+    Raises
+    ------
+    DatasetError
+        Its classes are not those of the set.
+    BundleError
+        It is fused with a classifier, without which its thresholds say nothing.
+
+    """
+    manifest = detector.manifest
+    refuse_fused(detector.bundle)
+    check_classes(dataset, manifest.class_names)
     # The detector itself leaves out raw scores below its least; calibration may move that one.
     conf = 0.0 if manifest.calibration else LEAST_SCORE
 

@@ -62,9 +62,9 @@ def epoch_row(state: TrainingProgress) -> str:
     """One line of figures for an epoch that has been validated."""
     figures = state.metrics
     return (
-        f"epoch {state.epoch:>3}/{state.epochs}  loss {state.loss:5.2f}  "
-        f"val {_sum(figures, 'val/'):5.2f}  P {figures.get(PRECISION, 0.0):.3f}  "
-        f"R {figures.get(RECALL, 0.0):.3f}  mAP50 {figures.get(MAP50, 0.0):.3f}  "
+        f"epoch {state.epoch:>3}/{state.epochs}  loss {state.loss:4.2f}  "
+        f"val {_sum(figures, 'val/'):4.2f}  P {figures.get(PRECISION, 0.0):.2f}  "
+        f"R {figures.get(RECALL, 0.0):.2f}  mAP50 {figures.get(MAP50, 0.0):.3f}  "
         f"mAP50-95 {figures.get(MAP50_95, 0.0):.3f}"
     )
 

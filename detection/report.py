@@ -27,7 +27,6 @@ from lucency.detection.report_tables import (
     rules_table,
     subgroups_table,
 )
-from lucency.detection.run_folder import RESULTS
 from lucency.evaluation.detection_measures import DetectionMeasures, LesionRates
 from lucency.evaluation.detection_plots import (
     detection_confusion_plot,
@@ -146,16 +145,16 @@ def _calibration(found: Evaluation) -> Section | None:
 
 
 def _training(found: Evaluation) -> Section | None:
-    run = found.measured.model.run
-    if run is None or not (run / RESULTS).is_file():
+    results_csv = found.measured.model.results_csv
+    if results_csv is None or not results_csv.is_file():
         return None
     curves = Picture(
         "Learning curves",
-        learning_curves(run / RESULTS),
+        learning_curves(results_csv),
         "Losses and Ultralytics' own figures, epoch by epoch, on the validation split of training.",
         wide=True,
     )
-    return Section("Training", figures=(curves,))
+    return Section("Training", figures=(curves,), on_basis=False)
 
 
 def _comparison(found: Evaluation) -> Section | None:

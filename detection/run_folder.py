@@ -27,11 +27,12 @@ from typing import Any
 
 import yaml
 
-from lucency.annotations.records import DATA_YAML, DATASET_CSV, Dataset
+from lucency.annotations.records import DATA_YAML, Dataset
 from lucency.configs import atomic
 from lucency.configs.errors import ConfigError
 from lucency.configs.schema import dump_yaml, read_config
 from lucency.configs.yaml_files import read_yaml
+from lucency.datasets.digest import dataset_digest as dataset_digest
 from lucency.datasets.importing import origin_of
 from lucency.detection.recipe import DetectionConfig
 from lucency.detection.training_images import training_images
@@ -212,16 +213,6 @@ def describe_data(config: DetectionConfig, run: Path, rendered: Dataset) -> None
     values = read_yaml(rendered.root / DATA_YAML)
     values.update(path=str(rendered.root.resolve()), train=str((run / TRAINING_LIST).resolve()))
     atomic.write_text(run / DATA_YAML, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
-
-
-def dataset_digest(dataset: Dataset) -> str:
-    """SHA-256 over the table and every label file: what a model was trained on."""
-    digest = hashlib.sha256((dataset.root / DATASET_CSV).read_bytes())
-    for record in sorted(dataset.records, key=lambda record: record.image):
-        label = dataset.label_path(record)
-        if label.is_file():
-            digest.update(str(record.image).encode() + b"\0" + label.read_bytes())
-    return digest.hexdigest()
 
 
 def library_versions() -> dict[str, str]:

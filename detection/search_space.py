@@ -19,6 +19,7 @@ import yaml
 from lucency.configs.errors import ConfigError
 from lucency.configs.schema import read_config
 from lucency.configs.yaml_files import read_yaml
+from lucency.detection.engine_options import check_values
 from lucency.detection.recipe import DetectionConfig
 
 Kind = Literal["choice", "uniform", "loguniform", "int"]
@@ -56,7 +57,8 @@ def read_space(path: Path, config: Path, *, overrides: tuple[str, ...]) -> dict[
             raise ConfigError(f"{path}: {key}: is the same for all trials; set it with --set")
         for value in found.values:
             try:
-                read_config(DetectionConfig, config, overrides=(*overrides, override(key, value)))
+                changed = (*overrides, override(key, value))
+                check_values(read_config(DetectionConfig, config, overrides=changed).ultralytics)
             except ConfigError as error:
                 problem = str(error).removeprefix(f"{config}: ")
                 raise ConfigError(f"{path}: {key}: {problem}") from None

@@ -242,9 +242,6 @@ def _began(run: Path) -> bool:
 
 def training_options(config: DetectionConfig, run: Path, weights: Path) -> dict[str, Any]:
     """Ultralytics' options for a configuration: our own keys, X-ray's rules, then the rest."""
-    device = ",".join(str(number) for number in config.devices) or config.device
-    if isinstance(device, tuple):
-        device = device[0] if device else None
     freeze = list(config.freeze) if isinstance(config.freeze, tuple) else config.freeze
     return {
         "task": "detect",
@@ -261,7 +258,7 @@ def training_options(config: DetectionConfig, run: Path, weights: Path) -> dict[
         "freeze": freeze or None,
         "seed": config.seed,
         "deterministic": True,
-        "device": device,
+        "device": _device(config),
         "workers": config.workers,
         "plots": False,
         "verbose": False,
@@ -269,3 +266,12 @@ def training_options(config: DetectionConfig, run: Path, weights: Path) -> dict[
         "augmentations": intensity_transforms(config.augment),
         **config.ultralytics,
     }
+
+
+def _device(config: DetectionConfig) -> str | int | None:
+    """The device, or all of several GPUs, as Ultralytics wants to hear of them."""
+    if config.devices:
+        return ",".join(str(number) for number in config.devices)
+    if isinstance(config.device, tuple):
+        return config.device[0] if config.device else None
+    return config.device

@@ -67,6 +67,8 @@ class Resources:
 
 
 OnTrial = Callable[[str, int, float], None]
+# Those who are told of epochs while a search runs in this process.
+_LISTENERS: list[OnTrial] = []
 
 
 def search(
@@ -101,6 +103,8 @@ def search(
     folder = folder.resolve()
     (folder / TRIALS).mkdir(parents=True, exist_ok=True)
     _connect(ray, resources.address)
+    if on_epoch is not None:
+        _LISTENERS.append(on_epoch)
     try:
         trainable = tune.with_resources(
             partial(_run_trial, objective=objective, folder=folder / TRIALS),
@@ -108,10 +112,11 @@ def search(
         )
         tuner = _tuner(
             tune, trainable, space, folder,
-            trials=trials, epochs=epochs, seed=seed, resume=resume, on_epoch=on_epoch,
+            trials=trials, epochs=epochs, seed=seed, resume=resume,
         )  # fmt: skip
         found = tuple(_trial(result, folder / TRIALS, epochs) for result in tuner.fit())
     finally:
+        _LISTENERS.clear()
         ray.shutdown()
     ranked = tuple(sorted(found, key=lambda trial: (-trial.map50_95, trial.name)))
     atomic.write_text(folder / TABLE, _table(ranked, tuple(space)))
@@ -203,7 +208,6 @@ def _tuner(
     epochs: int,
     seed: int,
     resume: bool,
-    on_epoch: OnTrial | None,
 ) -> Any:
     from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search.basic_variant import BasicVariantGenerator
@@ -222,7 +226,8 @@ def _tuner(
             num_samples=trials,
             scheduler=ASHAScheduler(
                 time_attr="epoch",
-                max_t=epochs,
+                # One more than there are, or Ray would end a training before its last words.
+                max_t=epochs + 1,
                 grace_period=max(1, round(_GRACE * epochs)),
                 reduction_factor=2,
             ),
@@ -234,7 +239,7 @@ def _tuner(
             name=_SEARCH,
             storage_path=str(folder / _RAY),
             verbose=0,
-            callbacks=[_observer(tune, on_epoch)],
+            callbacks=[_observer(tune)],
         ),
     )
 
@@ -253,13 +258,18 @@ def _drawn(tune: Any, space: Mapping[str, Range]) -> dict[str, Any]:
     return {key: one(found) for key, found in space.items()}
 
 
-def _observer(tune: Any, on_epoch: OnTrial | None) -> Any:
+def _observer(tune: Any) -> Any:
     class Observer(tune.Callback):  # type: ignore[misc]  # Ray's class is known at run time only
+        """Kept by Ray in a file with the search, so it holds nothing, not even who listens."""
+
         def on_trial_result(
             self, iteration: int, trials: Any, trial: Any, result: Mapping[str, Any], **_: Any
         ) -> None:
-            if on_epoch is not None and "epoch" in result:
-                on_epoch(trial.trial_id, int(result["epoch"]), float(result["map50_95"]))
+            from lucency.detection.tune import _LISTENERS
+
+            if "epoch" in result:
+                for listener in _LISTENERS:
+                    listener(trial.trial_id, int(result["epoch"]), float(result["map50_95"]))
 
     return Observer()
 

@@ -109,11 +109,11 @@ def _print_trials(trials: Sequence["Trial"], console: "Console") -> None:
     keys = tuple(trials[0].values)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
     for column in ("trial", "state", "epochs", "mAP50", "mAP50-95", *keys):
-        table.add_column(column.removeprefix("ultralytics."), overflow="fold")
+        table.add_column(column.rsplit(".", 1)[-1], no_wrap=True)
     for trial in trials[:_SHOWN]:
         values = (_short(trial.values[key]) for key in keys)
         figures = (format_cell(trial.map50), format_cell(trial.map50_95))
-        table.add_row(trial.name, trial.state, str(trial.epochs), *figures, *values)
+        table.add_row(trial.name.split("_")[-1], trial.state, str(trial.epochs), *figures, *values)
     console.print(table)
     failed = [trial for trial in trials if trial.state == "failed"]
     if failed:

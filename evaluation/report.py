@@ -103,13 +103,17 @@ class GallerySection:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page with a heading: text, figures, tables and galleries, in this order."""
+    """A part of the page with a heading: text, figures, tables and galleries, in this order.
+
+    ``on_basis`` tells whether its figures stand on the report's ``basis``.
+    """
 
     title: str
     text: str = ""
     figures: Sequence[Picture] = ()
     tables: Sequence[Table] = ()
     galleries: Sequence[GallerySection] = ()
+    on_basis: bool = True
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ class EvaluationReport:
 
     ``headline`` are the few figures to see first, ``facts`` what was measured and how, ``notes``
     what a reader must know before trusting them. ``basis`` is one line that goes with every
-    figure: images, positives, match rule, intervals; it stands below each section's heading.
+    figure: images, positives, match rule, intervals; it stands below the headings of the sections.
     """
 
     title: str

@@ -72,7 +72,7 @@ def test_running_a_model_needs_no_torch(name: str) -> None:
 
 def test_the_search_for_imports_finds_them() -> None:
     assert ROOT / "configs/session.py" in reached(ROOT / "api/server.py")
-    assert "torch" in imported(ROOT / "detection/export.py")
+    assert "torch" in imported(ROOT / "detection/parity.py")
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("*/commands.py")), ids=name_of)

@@ -164,7 +164,7 @@ def test_a_bundle_without_weights_cannot_start(folder: Path, run: Path, dataset:
 def test_parity_gate_refuses(
     run: Path, dataset: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lucency.detection.export.MAX_PROBABILITY_DIFFERENCE", -1.0)
+    monkeypatch.setattr("lucency.detection.export.refusal", lambda *_: "boxes off by 9 px")
     with pytest.raises(BundleError, match="nothing was written"):
         export(run, dataset, folder / "refused")
     assert not (folder / "refused").exists()
