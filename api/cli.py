@@ -23,6 +23,7 @@ def build_app() -> typer.Typer:
     )
     from lucency.datasets import commands as datasets
     from lucency.datasets import import_command, split_command
+    from lucency.detection import explain_command
     from lucency.evaluation import commands as evaluation
     from lucency.evaluation import explore_command
 
@@ -54,6 +55,7 @@ def build_app() -> typer.Typer:
         evaluate_commands.evaluate,
         fusion_commands.fuse,
         service.predict,
+        explain_command.explain,
         service.serve,
     ):
         app.command(command.__name__.rstrip("_"))(command)

@@ -21,7 +21,9 @@ class Rule(StrEnum):
 def evaluate(
     model: Annotated[
         str,
-        typer.Argument(help="A bundle (folder or shipped name), a .pt, or a COCO results .json."),
+        typer.Argument(
+            help="A bundle (folder or shipped name), a run, a .pt, or a COCO results .json."
+        ),
     ],
     dataset: Annotated[Path, typer.Argument(help="A split data set with the same classes.")],
     out: Annotated[Path, typer.Argument(help="New folder for report.html and metrics.json.")],
@@ -47,6 +49,7 @@ def evaluate(
     from lucency.configs.errors import ConfigError
     from lucency.detection.evaluate_command import EvaluateOptions, evaluate_detector
 
+    model, compare = _best_of_run(model), compare and _best_of_run(compare)
     classifier = _classifier(model)
     if classifier is not None:
         if compare or by or coco_truth or rule is not Rule.IOU50:
@@ -62,6 +65,12 @@ def evaluate(
         need_training_libraries()
     options = EvaluateOptions(split, compare, tuple(by or ()), rule.value, samples, coco_truth)
     evaluate_detector(model, dataset, out, options)
+
+
+def _best_of_run(model: str) -> str:
+    """The best checkpoint of a detector's run folder; all else as it is."""
+    best = Path(model) / "weights" / "best.pt"
+    return str(best) if best.is_file() else model
 
 
 def _classifier(model: str) -> Path | None:

@@ -22,7 +22,7 @@ from lucency.detection.detector import Detector
 from lucency.detection.evaluate import manifest_figures
 from lucency.detection.fusion import refuse_fused
 from lucency.detection.predictions import check_classes
-from lucency.detection.run_folder import dataset_digest
+from lucency.datasets.digest import dataset_digest
 from lucency.evaluation.detection_measures import DetectionMeasures
 from lucency.evaluation.fusion_fit import box_outcomes, fit_fusion, fused_predictions
 from lucency.evaluation.measuring import measure_detections

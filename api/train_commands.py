@@ -37,7 +37,7 @@ def train(
         train_detector(path, dataset, run, overrides=overrides or (), resume=resume, seeds=seeds)
         return
     if seeds > 1:
-        raise ConfigError("--seeds: is for detectors; train a classifier with --set seed=1 and so on")
+        raise ConfigError("--seeds: is for detectors; give a classifier --set seed=1 and so on")
     from lucency.classification.commands import train_classifier
 
     train_classifier(path, dataset, run, overrides=overrides or (), resume=resume)

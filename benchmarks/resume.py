@@ -1,4 +1,4 @@
-"""Does a training that is killed again and again come to the end of one that is not?
+"""Kill a training again and again, and compare its end with that of one left alone.
 
     python benchmarks/resume.py [--kills 10] [--epochs 6] [--size 96] [--weights yolo11n.yaml]
                                 [--recipe KEY=VALUE ...]
@@ -131,10 +131,17 @@ def _die_while_writing(nth: int, share: float) -> None:
 
 
 def killed_run(
-    config: DetectionConfig, root: Path, run: Path, *, kills: int, seconds: float, rng: random.Random
+    config: DetectionConfig,
+    root: Path,
+    run: Path,
+    *,
+    kills: int,
+    seconds: float,
+    seed: int,
 ) -> list[str]:
     """Train with so many kills; returns what was hit: the epoch that was complete by then."""
-    hits = []
+    hits: list[str] = []
+    rng = random.Random(seed)
     while len(hits) < kills and not is_finished(run):
         before = len(read_rows(run))
         if len(hits) % 2:
@@ -201,7 +208,7 @@ def main() -> None:
         seconds = time.perf_counter() - began
         hits = killed_run(
             config, root, folder / "killed", kills=arguments.kills, seconds=seconds,
-            rng=random.Random(arguments.seed),
+            seed=arguments.seed,
         )  # fmt: skip
         summary = read_summary(folder / "whole")
         found = differences(folder / "whole", folder / "killed")

@@ -1,4 +1,4 @@
-"""Ultralytics' options: which there are, which of them a recipe's own keys set, and their values."""
+"""Ultralytics' options: which there are, which a recipe's own keys set, and their values."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -49,7 +49,8 @@ def check_names(options: Mapping[str, Any]) -> str | None:
     known = option_names()
     for name in options:
         if name in OWN_KEYS:
-            return f"ultralytics: '{name}' is set by this configuration's own key '{OWN_KEYS[name]}'"
+            own = OWN_KEYS[name]
+            return f"ultralytics: '{name}' is set by this configuration's own key '{own}'"
         if name in COMMAND_LINE:
             return f"ultralytics: '{name}' is set by the arguments of `lucency train`"
         if name in FIXED:

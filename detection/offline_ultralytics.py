@@ -30,12 +30,15 @@ def _switch_off_integrations() -> None:
     """Keep Ultralytics from reporting to services whose libraries happen to be installed.
 
     In this process only; TensorBoard and Weights & Biases are off until their user switches them
-    on. Ray Tune is told by `lucency tune` itself.
+    on. Ray Tune is told by `lucency tune` itself. Ultralytics' own platform has no switch: with an
+    account's key on the machine it is sent the weights and what was on the terminal.
     """
     from ultralytics.utils import SETTINGS
+    from ultralytics.utils.callbacks import platform
 
-    off = dict.fromkeys(("clearml", "comet", "dvc", "mlflow", "raytune"), False)
+    off = dict.fromkeys(("clearml", "comet", "dvc", "hub", "mlflow", "raytune"), False)
     dict.update(SETTINGS, off)  # its own method would write the user's settings file
+    platform.callbacks.clear()
 
 
 def _restore_pillow() -> None:
@@ -50,4 +53,3 @@ def _restore_pillow() -> None:
     original = getattr(patches, "_image_open", None)
     if original is not None:
         Image.open = original
-

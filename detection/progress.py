@@ -80,7 +80,7 @@ def curve_line(label: str, values: Sequence[float]) -> str:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """A letter for each value, from the lowest to the highest of them; level where all are equal."""
+    """A letter for each value, from the lowest to the highest; level where all are equal."""
     low, high = min(values), max(values)
     if high <= low:
         return _BARS[0] * len(values)

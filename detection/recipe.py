@@ -22,8 +22,29 @@ _ALIASES = frozenset({"display.preset"})
 def _size(value: object) -> object:
     if value == "auto":
         return AUTO_SIZE
-    if isinstance(value, int) and value < _SMALLEST_PX:
-        raise ValueError(f"must be auto, or at least {_SMALLEST_PX}")
+    if isinstance(value, str) or (isinstance(value, int) and value < _SMALLEST_PX):
+        raise ValueError(f"must be auto, or a number of pixels of at least {_SMALLEST_PX}")
+    return value
+
+
+def _layers(value: object) -> object:
+    listed = value if isinstance(value, (list, tuple)) else [value]
+    if not all(type(one) is int and one >= 0 for one in listed):
+        raise ValueError("must be how many first layers, or a list of layers, counted from 0")
+    return value
+
+
+def _device(value: object) -> object:
+    if isinstance(value, (list, tuple)):
+        known = all(type(one) is int and one >= 0 for one in value) and len(set(value)) == len(
+            value
+        )
+    else:
+        known = value is None or type(value) in (int, str)
+    if not known:
+        raise ValueError(
+            "must be a name such as cpu, the number of a GPU, or a list of them, each once"
+        )
     return value
 
 
@@ -45,7 +66,7 @@ class DetectionConfig(StrictModel):
     epochs: int = Field(default=100, ge=1)
     batch: int = Field(default=16, ge=1)
     patience: int = Field(default=30, ge=0, description="epochs without gain before stopping")
-    freeze: Annotated[int, Field(ge=0)] | tuple[Annotated[int, Field(ge=0)], ...] = Field(
+    freeze: Annotated[int | tuple[int, ...], BeforeValidator(_layers)] = Field(
         default=0, description="first layers, or the numbers of layers, that stay as they are"
     )
     negatives: float | None = Field(
@@ -55,7 +76,7 @@ class DetectionConfig(StrictModel):
         default=0.0, ge=0, le=1, description="classes in a smaller share of images are repeated"
     )
     seed: int = Field(default=0, ge=0)
-    device: str | int | tuple[int, ...] | None = None
+    device: Annotated[str | int | tuple[int, ...] | None, BeforeValidator(_device)] = None
     workers: int = Field(default=8, ge=0)
     augment: DetectionAugment = DetectionAugment()
     ultralytics: dict[str, Any] = Field(default_factory=dict)
@@ -101,7 +122,8 @@ def _unknown_key(model: type[BaseModel], values: Mapping[Any, Any], *, at: str) 
                 continue
             return f"unknown key '{at}{key}'"
         inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, StrictModel) and isinstance(value, Mapping):
+        nested = isinstance(inner, type) and issubclass(inner, StrictModel)
+        if nested and isinstance(value, Mapping):
             problem = _unknown_key(inner, value, at=f"{at}{key}.")
             if problem is not None:
                 return problem

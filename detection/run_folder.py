@@ -12,6 +12,7 @@
     training.html        curves, pictures and all of the above
     metrics.json         the best epoch's figures; written last, so only a finished run has it
     weights/best.pt      and last.pt; resume.pt until the run has ended
+    processes.log        what the processes of a training on several GPUs said
 """
 
 import csv
@@ -32,7 +33,7 @@ from lucency.configs import atomic
 from lucency.configs.errors import ConfigError
 from lucency.configs.schema import dump_yaml, read_config
 from lucency.configs.yaml_files import read_yaml
-from lucency.datasets.digest import dataset_digest as dataset_digest
+from lucency.datasets.digest import dataset_digest
 from lucency.datasets.importing import origin_of
 from lucency.detection.recipe import DetectionConfig
 from lucency.detection.training_images import training_images
@@ -45,6 +46,7 @@ METRICS = "metrics.json"
 FIRST_BATCH = "first_batch.jpg"
 VALIDATION = "validation.jpg"
 PAGE = "training.html"
+LOG = "processes.log"
 BEST = Path("weights/best.pt")
 RESUME = Path("weights/resume.pt")
 LIBRARIES = ("lucency", "ultralytics", "torch", "albumentations", "numpy", "opencv-python-headless")

@@ -51,7 +51,7 @@ def read_space(path: Path, config: Path, *, overrides: tuple[str, ...]) -> dict[
     """
     space = {str(key): _range(path, str(key), entry) for key, entry in read_yaml(path).items()}
     if not space:
-        raise ConfigError(f"{path}: is empty; name a key and its range, as 'batch: {{choice: [8]}}'")
+        raise ConfigError(f"{path}: is empty; name a key and its range: 'batch: {{choice: [8]}}'")
     for key, found in space.items():
         if key in _FIXED:
             raise ConfigError(f"{path}: {key}: is the same for all trials; set it with --set")

@@ -12,7 +12,8 @@ from statistics import mean, stdev
 
 from lucency.configs import atomic
 from lucency.configs.errors import ConfigError
-from lucency.detection.recipe import DetectionConfig
+from lucency.configs.schema import read_config
+from lucency.detection.recipe import AUTO_SIZE, DetectionConfig
 from lucency.detection.run_folder import CONFIG, TrainingSummary, is_finished, read_summary
 from lucency.detection.train import train
 
@@ -75,14 +76,22 @@ def train_seeds(
         run = folder / f"seed{seed}"
         one = config.model_copy(update={"seed": seed})
         if is_finished(run):
+            _check_same(one, run)
             runs[seed] = read_summary(run)
         else:
             runs[seed] = (train_one or plainly)(one, run, (run / CONFIG).is_file())
-    summary = SeedsSummary(
-        runs, {name: _spread([float(getattr(run, name)) for run in runs.values()]) for name in FIGURES}
-    )
+    values = {name: [float(getattr(run, name)) for run in runs.values()] for name in FIGURES}
+    summary = SeedsSummary(runs, {name: _spread(found) for name, found in values.items()})
     atomic.write_text(folder / SEEDS, json.dumps(_plain(summary), indent=2) + "\n")
     return summary
+
+
+def _check_same(config: DetectionConfig, run: Path) -> None:
+    found = read_config(DetectionConfig, run / CONFIG)
+    if config.image_size == AUTO_SIZE:
+        found = found.model_copy(update={"image_size": AUTO_SIZE})
+    if found != config:
+        raise ConfigError(f"{run / CONFIG}: differs from the configuration given; resume the same")
 
 
 def _spread(values: list[float]) -> Spread:

@@ -14,10 +14,9 @@ from pathlib import Path
 from lucency.configs.errors import ConfigError
 from lucency.configs.schema import read_config
 from lucency.detection.recipe import DetectionConfig
-from lucency.detection.run_folder import CONFIG, TrainingProgress, read_rows
+from lucency.detection.run_folder import CONFIG, LOG, TrainingProgress, read_rows
 
 WORKER = "lucency.detection.several_gpus"
-LOG = "processes.log"
 _POLL_S = 1.0
 _GRACE_S = 30.0
 
@@ -74,7 +73,7 @@ def _watch(
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the processes with this one: the launcher ends its own when it is asked to, not killed."""
+    """End the processes with this one: the launcher ends its own when asked to, not killed."""
     if process.poll() is not None:
         return
     process.terminate()

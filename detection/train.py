@@ -17,6 +17,7 @@ from lucency.detection.run_folder import (
     BEST,
     CONFIG,
     ENVIRONMENT,
+    LOG,
     RESULTS,
     RESUME,
     VALIDATION,
@@ -76,6 +77,7 @@ def train(
 
     """
     check_values(config.ultralytics)
+    _check_devices(config)
     dataset = read_dataset(dataset_root)
     check_leakage(dataset)
     for split in ("train", "val"):
@@ -90,11 +92,12 @@ def train(
     with _plain_errors(run):
         try:
             weights = _prepare(config, run, dataset, rendered)
+            _fit(config, run, weights, on_progress)
         except LucencyError:
-            if not resume:
-                _clear(run)
+            if not resume and not (run / RESUME).is_file() and not (run / LOG).is_file():
+                # It could not begin: the next one finds no folder.
+                shutil.rmtree(run, ignore_errors=True)
             raise
-        _fit(config, run, weights, on_progress)
         draw_validation(
             load_checkpoint(run / BEST),
             rendered,
@@ -118,11 +121,22 @@ def _prepare(config: DetectionConfig, run: Path, dataset: Dataset, rendered: Dat
     return weights
 
 
+def _check_devices(config: DetectionConfig) -> None:
+    import torch
+
+    wanted = config.devices or (config.device,)
+    numbers = [one for one in wanted if isinstance(one, int) and one >= 0]
+    found = torch.cuda.device_count()
+    if len(numbers) > found:
+        asked = ", ".join(map(str, numbers))
+        raise ConfigError(f"device: GPU {asked} asked for, this machine has {found}; set cpu")
+
+
 def _check_frozen(config: DetectionConfig, *, layers: int) -> None:
     last = max(config.freeze, default=-1) if isinstance(config.freeze, tuple) else config.freeze - 1
     if last >= layers:
         raise ConfigError(
-            f"freeze: there is no layer {last}: the layers of {config.weights} are 0 to {layers - 1}"
+            f"freeze: there is no layer {last}; those of {config.weights} are 0 to {layers - 1}"
         )
 
 
@@ -151,11 +165,6 @@ def _fit(
         from lucency.detection.trainer import fit
 
         fit(config, run, weights, on_progress=told)
-
-
-def _clear(run: Path) -> None:
-    """Take away what a training left that could not begin, so that the next one finds no folder."""
-    shutil.rmtree(run, ignore_errors=True)
 
 
 @contextmanager

@@ -59,6 +59,7 @@ def _train_one(
             f"{summary.map50:.3f}, mAP50-95 {summary.map50_95:.3f} on validation data "
             f"(Ultralytics' own figures).",
             highlight=False,
+            soft_wrap=True,
         )
         console.print(f"Look at {run}/training.html.", highlight=False)
         if not title:
@@ -79,9 +80,7 @@ def _train_seeds(
         console.print(f"Seed {one.seed}", style="bold", highlight=False)
         return _train_one(one, dataset, run, resume=again, title=f"{config.name} seed {one.seed}")
 
-    summary = train_seeds(
-        config, dataset, folder, seeds=seeds, resume=resume, train_one=train_one
-    )
+    summary = train_seeds(config, dataset, folder, seeds=seeds, resume=resume, train_one=train_one)
     _print_spread(summary, console)
     console.print(f"{folder / SEEDS} has the figures.", highlight=False)
 
@@ -93,17 +92,20 @@ def _print_spread(summary: "SeedsSummary", console: "Console") -> None:
     from lucency.evaluation.report import format_cell
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("best epoch of")
+    table.add_column("at the best epoch")
     for seed in summary.runs:
         table.add_column(f"seed {seed}", justify="right")
     for column in ("mean", "SD", "range"):
         table.add_column(column, justify="right")
     for name, spread in summary.figures.items():
-        values = [format_cell(getattr(run, name)) for run in summary.runs.values()]
-        extent = f"{format_cell(spread.low)} to {format_cell(spread.high)}"
-        table.add_row(
-            LABELS[name], *values, format_cell(spread.mean), format_cell(spread.sd), extent
-        )
+        values = [getattr(run, name) for run in summary.runs.values()]
+        if name == "best_epoch":
+            *cells, low, high = (str(int(value)) for value in (*values, spread.low, spread.high))
+            mean, sd = (f"{value or 0:.1f}" for value in (spread.mean, spread.sd))
+        else:
+            *cells, low, high = map(format_cell, (*values, spread.low, spread.high))
+            mean, sd = format_cell(spread.mean), format_cell(spread.sd)
+        table.add_row(LABELS[name], *cells, mean, sd, f"{low} to {high}")
     console.print(table)
 
 

@@ -21,6 +21,7 @@ from lucency.detection.augment import geometry_options, intensity_transforms
 from lucency.detection.cpu_training import prepare_trainer, without_preparation
 from lucency.detection.offline_ultralytics import import_ultralytics
 from lucency.detection.recipe import DetectionConfig
+from lucency.detection.rotated_boxes import keep_boxes_tight
 from lucency.detection.run_folder import FIRST_BATCH, RESUME, TrainingProgress
 from lucency.detection.training_pictures import draw_first_batch
 from lucency.detection.training_state import (
@@ -79,7 +80,13 @@ class RadiographTrainer(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
         """Open the images; Ultralytics keeps what it reads of labels in a file beside them."""
         with _one_at_a_time(Path(self.data["path"])):
-            return super().build_dataset(img_path, mode, batch)
+            dataset = super().build_dataset(img_path, mode, batch)
+        keep_boxes_tight(dataset)
+        return dataset
+
+    def _close_dataloader_mosaic(self) -> None:
+        super()._close_dataloader_mosaic()  # which builds the transforms anew
+        keep_boxes_tight(self.train_loader.dataset)
 
     def resume_training(self, ckpt: Any) -> None:
         """Take up the state that an interrupted run left, in place of Ultralytics' checkpoint."""
@@ -133,7 +140,7 @@ class RadiographTrainer(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
         self._batch, self._validated = 0, False
         seed = self._epoch_seed()
         random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002 - what Ultralytics' augmentation draws from
+        np.random.seed(seed)
         torch.manual_seed(seed)  # from which albumentations takes its own
         loader = self.train_loader
         loader.generator.manual_seed(seed)
@@ -179,7 +186,7 @@ class RadiographTrainer(DetectionTrainer):  # type: ignore[misc]  # Ultralytics 
 
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Keep other trainings on the same set waiting; without a lock where it cannot be written to."""
+    """Keep other trainings on the same set waiting, as far as it can be written to."""
     try:
         lock = (folder / ".lock").open("w")
     except OSError:

@@ -134,6 +134,6 @@ def _number(value: Any) -> float | None:
 
 
 def _unpickling_error() -> type[Exception]:
-    from pickle import UnpicklingError  # noqa: S403 - only its name
+    from pickle import UnpicklingError
 
     return UnpicklingError

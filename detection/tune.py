@@ -190,9 +190,7 @@ def need_ray() -> Any:
 def _connect(ray: Any, address: str | None) -> None:
     local = {"include_dashboard": False} if address is None else {}
     try:
-        ray.init(
-            address=address or "local", log_to_driver=False, logging_level="error", **local
-        )
+        ray.init(address=address or "local", log_to_driver=False, logging_level="error", **local)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(f"{address or 'this machine'}: Ray cannot be reached: {reason}") from None

@@ -68,6 +68,15 @@ def test_what_is_no_model_is_refused(
     assert problem in message
 
 
+def test_a_run_folder_means_its_best_epoch(
+    tmp_path: Path, write_set: Callable[..., Path]
+) -> None:
+    (tmp_path / "run/weights").mkdir(parents=True)
+    (tmp_path / "run/weights/best.pt").write_bytes(b"no checkpoint")
+    message = error_of(tmp_path / "run", write_set(tmp_path / "set"), tmp_path / "out")
+    assert "run/weights/best.pt" in message
+
+
 def test_an_unknown_rule_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(build_app(), ["evaluate", "a", "b", "c", "--rule", "iou70"])
     assert result.exit_code == 2

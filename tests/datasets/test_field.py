@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from lucency.annotations.formats import format_by_name
 from lucency.annotations.ledger import Ledger
 from lucency.annotations.sources import Source
+from lucency.datasets import field
 from lucency.datasets.field import Crop, find_crop
 from lucency.datasets.parallel import in_order
 from lucency.datasets.phantoms import make_chests, make_limbs
@@ -151,6 +152,55 @@ def test_no_finding_of_a_phantom_is_cut(make: object) -> None:
             assert x1 <= box.x1 and y1 <= box.y1 and box.x2 <= x2 and box.y2 <= y2
             found += 1
     assert found > 10
+
+
+def shades(count: int) -> NDArray[np.float32]:
+    return np.random.default_rng(count).random(count, dtype=np.float32)
+
+
+@pytest.mark.parametrize("count", [1, 2, 15, 16, 17, 201, 1000, 12_345])
+def test_the_percentiles_are_those_of_numpy(count: int) -> None:
+    low, high = np.percentile(shades(count), [0.5, 99.5])
+    assert field._limits(shades(count)) == (float(low), float(high))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 100, 101])
+def test_the_median_is_that_of_numpy(count: int) -> None:
+    assert field._median(shades(count)) == float(np.median(shades(count)))
+
+
+def test_no_values_have_no_median() -> None:
+    assert field._median(shades(0)) == np.inf
+
+
+def test_the_shares_of_the_lines_begin_outside() -> None:
+    mask = np.random.default_rng(1).random((30, 41)) < 0.3
+    across, down = mask.mean(axis=0), mask.mean(axis=1)
+    expected = (across, down, across[::-1], down[::-1])
+    for found, share in zip(field._shares(mask), expected, strict=True):
+        np.testing.assert_array_equal(found, share)
+
+
+@pytest.mark.parametrize(
+    ("clear", "expected"),
+    [
+        ((0, 1), (5, 4, 33, 44)),
+        ((0,), (5, 4, 15, 24)),
+        ((1,), (25, 30, 33, 44)),
+        ((2,), None),
+        ((), None),
+    ],
+    ids=["both", "first", "second", "speck", "none"],
+)
+def test_the_box_holds_all_parts_that_stand_out_clearly(
+    clear: tuple[int, ...], expected: Part | None
+) -> None:
+    boxes = ((5, 4, 15, 24), (25, 30, 33, 44), (45, 2, 48, 5))
+    mask, clearly = np.zeros((60, 100), dtype=np.bool_), np.zeros((60, 100), dtype=np.bool_)
+    for number, (x1, y1, x2, y2) in enumerate(boxes):
+        mask[y1:y2, x1:x2] = True
+        clearly[y1:y2, x1:x2] = number in clear
+    assert field._box_around(mask, clearly) == expected
 
 
 @pytest.mark.real_data

@@ -41,6 +41,35 @@ def test_large_images_are_counted_in_bands(monkeypatch: pytest.MonkeyPatch) -> N
     assert Levels.of(pixels).counts()[:9].tolist() == np.bincount(pixels.ravel()).tolist()
 
 
+@pytest.mark.parametrize("few_pixels", [0, 1 << 20], ids=["by opencv", "by numpy"])
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [
+        (np.uint16, 0, 0),
+        (np.uint16, 0, 4095),
+        (np.uint16, 0, 4096),
+        (np.uint16, 60_000, 65_535),
+        (np.int16, -3, 3),
+        (np.uint8, 0, 255),
+    ],
+    ids=["black", "12 bits", "12 bits and one", "bright", "signed", "8 bits"],
+)
+def test_every_level_is_counted_however_many_bits_are_used(
+    dtype: type, low: int, high: int, few_pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(levels, "_FEW_PIXELS", few_pixels)
+    pixels = np.random.default_rng(5).integers(low, high, (90, 70), dtype=dtype, endpoint=True)
+    pixels[0, :2] = low, high
+    found = Levels.of(pixels)
+    counts = found.counts()
+    assert (counts.shape, counts.dtype) == (found.stored.shape, np.int64)
+    occurring, expected = np.unique(pixels, return_counts=True)
+    order = np.argsort(found.stored, kind="stable")
+    filled = order[counts[order] > 0]
+    assert found.stored[filled].tolist() == occurring.tolist()
+    assert counts[filled].tolist() == expected.tolist()
+
+
 @pytest.mark.parametrize(
     ("shape", "every"), [((100, 100), 1), ((101, 100), 2), ((3, 10_000), 3), ((1, 40_000), 4)]
 )

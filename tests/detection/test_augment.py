@@ -6,7 +6,8 @@ import pytest
 from lucency.configs.schema import find_config, read_config
 from lucency.datasets.augment import DetectionAugment
 from lucency.detection.augment import geometry_options, intensity_transforms
-from lucency.detection.offline_ultralytics import import_ultralytics, option_names
+from lucency.detection.engine_options import option_names
+from lucency.detection.offline_ultralytics import import_ultralytics
 from lucency.detection.recipe import DetectionConfig
 
 FORBIDDEN = ("hsv_h", "hsv_s", "flipud", "shear", "perspective", "mixup", "cutmix", "copy_paste")
@@ -47,8 +48,13 @@ def test_the_defaults_are_what_hospitals_differ_in() -> None:
         A.CLAHE(clip_limit=(1.0, 3.0), tile_grid_size=(8, 8), p=0.1),
     ]
     assert repr(intensity_transforms(DetectionAugment())) == repr(expected)
-    shipped = read_config(DetectionConfig, find_config("fracture")).augment
-    assert repr(intensity_transforms(shipped)) == repr(expected)
+
+
+@pytest.mark.parametrize("name", ["fracture", "chest_lesion", "demo_detector"])
+def test_the_shipped_recipes_change_what_hospitals_differ_in(name: str) -> None:
+    shipped = read_config(DetectionConfig, find_config(name)).augment
+    found = {type(transform).__name__ for transform in intensity_transforms(shipped)}
+    assert {"RandomBrightnessContrast", "RandomGamma"} <= found
 
 
 def test_the_demonstration_varies_exposure_and_gamma_only() -> None:

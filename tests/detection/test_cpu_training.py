@@ -44,9 +44,7 @@ def batch() -> dict[str, Any]:
     }
 
 
-def test_bfloat16_gives_nearly_the_same_loss(
-    model: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bfloat16_gives_nearly_the_same_loss(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu_training, "_has_bfloat16", lambda: True)
     plain = float(model.train()(batch())[0].sum())
     prepare_trainer(trainer(model))

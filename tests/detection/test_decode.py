@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -97,3 +98,23 @@ def test_padding_is_grey_and_an_odd_pixel_of_it_on_the_right() -> None:
     expected = [114 / 255, *[1.0] * 61, 114 / 255, 114 / 255]
     for channel in batch[0]:
         np.testing.assert_allclose(channel[5], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "size_hw",
+    [(373, 454), (454, 373), (640, 512), (2880, 2304), (101, 333), (7, 640), (640, 640)],
+    ids=str,
+)
+def test_the_input_is_the_resized_image_by_255_in_a_grey_frame(size_hw: tuple[int, int]) -> None:
+    image = np.random.default_rng(4).integers(0, 256, size_hw, dtype=np.uint8)
+    batch, placed = letterbox(image, input_size=640)
+    gain = 640 / max(size_hw)
+    height, width = round(size_hw[0] * gain), round(size_hw[1] * gain)
+    resized = cv2.resize(image, (width, height))
+    frame = np.full(batch.shape[2:], 114, dtype=np.float32)
+    left, top = placed.pad_xy
+    frame[top : top + height, left : left + width] = resized
+    expected = frame * np.float32(1 / 255)
+    for channel in batch[0]:
+        assert np.array_equal(channel, expected)
+    assert batch.flags.c_contiguous

@@ -74,6 +74,11 @@ def grey_png(path: Path, *, size_wh: tuple[int, int]) -> Path:
     return path
 
 
+def test_idle_threads_leave_the_cores_to_the_next_image(bundle: Bundle) -> None:
+    options = Detector(bundle)._session.get_session_options()
+    assert options.get_session_config_entry("session.force_spinning_stop") == "1"
+
+
 def test_boxes_are_in_pixels_of_the_stored_image(bundle: Bundle, tmp_path: Path) -> None:
     radiograph = read_radiograph(grey_png(tmp_path / "a.png", size_wh=(128, 128)))
     found = Detector(bundle).detect(radiograph)

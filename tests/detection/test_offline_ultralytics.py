@@ -1,10 +1,12 @@
 import io
 import os
+from collections import defaultdict
+from typing import Any
 
 import pytest
 from PIL import Image, UnidentifiedImageError
 
-from lucency.detection.offline_ultralytics import import_ultralytics, option_names
+from lucency.detection.offline_ultralytics import import_ultralytics
 
 
 def test_nothing_is_sent_or_installed() -> None:
@@ -25,6 +27,17 @@ def test_pillow_keeps_its_own_errors() -> None:
         Image.open(io.BytesIO(b"no image"))
 
 
-def test_option_names_are_those_of_ultralytics() -> None:
-    assert {"lr0", "mosaic", "augmentations", "nbs"} - option_names() <= {"augmentations"}
-    assert "learning_rate" not in option_names()
+def test_a_trainer_reports_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is installed, and with an account's key in the environment."""
+    monkeypatch.setenv("ULTRALYTICS_API_KEY", "x")
+    import_ultralytics()
+    from ultralytics.utils.callbacks import add_integration_callbacks
+
+    class Trainer:
+        def __init__(self) -> None:
+            self.callbacks: defaultdict[str, list[Any]] = defaultdict(list)
+
+    trainer = Trainer()
+    add_integration_callbacks(trainer)
+    modules = {one.__module__ for called in trainer.callbacks.values() for one in called}
+    assert not {name for name in modules if "callbacks" in name}

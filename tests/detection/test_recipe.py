@@ -24,10 +24,12 @@ def test_shipped_configurations_are_valid(name: str) -> None:
         ("augment.intensity=[{Blur: {p: 3}}]", r"augment\.intensity\[0\]\.Blur\.p: .* got 3"),
         ("epochs=0", "epochs: "),
         ("image_size=100", "image_size: "),
-        ("image_size=0", "image_size: must be auto, or at least 64"),
-        ("image_size=big", "image_size: "),
-        ("freeze=-1", "freeze"),
-        ("freeze=[0, -1]", "freeze"),
+        ("image_size=0", "image_size: must be auto, or a number of pixels of at least 64"),
+        ("image_size=big", "image_size: must be auto"),
+        ("freeze=-1", "freeze: must be how many first layers"),
+        ("device=[1, 1]", "device: must be .* each once"),
+        ("device=0.5", "device: must be a name"),
+        ("freeze=[0, -1]", "freeze: .* list of layers"),
         ("ultralytics.learning_rate=1", "unknown key 'learning_rate'"),
         ("ultralytics.epochs=3", "own key 'epochs'"),
         ("display.low=99.9", r"low \(99.9\) must be below high"),
@@ -65,9 +67,7 @@ def test_devices(device: str, devices: tuple[int, ...]) -> None:
 
 
 def test_the_image_size_may_wait_for_the_data(tmp_path: Path) -> None:
-    config = read_config(
-        DetectionConfig, find_config("fracture"), overrides=["image_size=auto"]
-    )
+    config = read_config(DetectionConfig, find_config("fracture"), overrides=["image_size=auto"])
     assert config.image_size == AUTO_SIZE
     assert "image_size: auto" in dump_yaml(config)
     assert DetectionConfig.model_validate(config.model_dump()) == config

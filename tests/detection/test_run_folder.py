@@ -8,6 +8,7 @@ import pytest
 from lucency.annotations.records import Dataset, read_dataset
 from lucency.configs.errors import ConfigError
 from lucency.detection.recipe import DetectionConfig
+from lucency.datasets.digest import dataset_digest
 from lucency.detection.run_folder import (
     BEST,
     CONFIG,
@@ -17,7 +18,6 @@ from lucency.detection.run_folder import (
     RESUME,
     TRAINING_LIST,
     begin,
-    dataset_digest,
     describe_data,
     finish,
     is_finished,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lucency.configs.errors import ConfigError
+from lucency.configs.schema import dump_yaml
 from lucency.detection.recipe import DetectionConfig
 from lucency.detection.run_folder import (
     BEST,
@@ -23,7 +24,7 @@ from lucency.detection.seeds import SEEDS, train_seeds
 CONFIGURATION = DetectionConfig(task="detection", name="x", seed=4)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -33,9 +34,9 @@ def stand_in(begun: list[tuple[int, bool]], *, killed_at: int | None = None):  #
     def train_one(config: DetectionConfig, run: Path, again: bool) -> TrainingSummary:
         begun.append((config.seed, again))
         run.mkdir(parents=True, exist_ok=True)
-        (run / CONFIG).write_text("task: detection\n", encoding="utf-8")
+        (run / CONFIG).write_text(dump_yaml(config), encoding="utf-8")
         if config.seed == killed_at:
-            raise Killed
+            raise KilledError
         (run / BEST).parent.mkdir(exist_ok=True)
         (run / BEST).write_bytes(b"weights")
         figure = config.seed / 10
@@ -52,9 +53,7 @@ def stand_in(begun: list[tuple[int, bool]], *, killed_at: int | None = None):  #
 def test_mean_and_spread(tmp_path: Path) -> None:
     begun: list[tuple[int, bool]] = []
     folder = tmp_path / "run"
-    found = train_seeds(
-        CONFIGURATION, tmp_path, folder, seeds=3, train_one=stand_in(begun)
-    )
+    found = train_seeds(CONFIGURATION, tmp_path, folder, seeds=3, train_one=stand_in(begun))
     assert begun == [(4, False), (5, False), (6, False)]
     assert [run.run.name for run in found.runs.values()] == ["seed4", "seed5", "seed6"]
     spread = found.figures["map50"]
@@ -73,10 +72,8 @@ def test_one_seed_has_no_spread(tmp_path: Path) -> None:
 
 def test_an_interrupted_row_goes_on_where_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    with pytest.raises(Killed):
-        train_seeds(
-            CONFIGURATION, tmp_path, folder, seeds=3, train_one=stand_in([], killed_at=5)
-        )
+    with pytest.raises(KilledError):
+        train_seeds(CONFIGURATION, tmp_path, folder, seeds=3, train_one=stand_in([], killed_at=5))
     assert not (folder / SEEDS).exists()
     with pytest.raises(ConfigError, match="exists already"):
         train_seeds(CONFIGURATION, tmp_path, folder, seeds=3, train_one=stand_in([]))

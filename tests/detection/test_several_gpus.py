@@ -22,11 +22,11 @@ from lucency.datasets.split import keep_splits
 from lucency.detection import several_gpus
 from lucency.detection.offline_ultralytics import import_ultralytics
 from lucency.detection.recipe import DetectionConfig
-from lucency.detection.run_folder import FIRST_BATCH, RESUME, TrainingProgress, read_rows
-from lucency.detection.several_gpus import LOG, fit_on_gpus, launch_command
+from lucency.detection.run_folder import FIRST_BATCH, LOG, RESUME, TrainingProgress, read_rows
+from lucency.detection.several_gpus import fit_on_gpus, launch_command
 from lucency.detection.train import train
 
-ON_PROCESSORS = '''
+ON_PROCESSORS = """
 import functools
 import os
 import sys
@@ -65,7 +65,7 @@ reduce, dist.reduce = dist.reduce, averaged
 trainer.RadiographTrainer = OnProcessors
 trainer._device = lambda config: "cpu"
 several_gpus.main()
-'''
+"""
 
 
 @pytest.fixture
@@ -74,6 +74,7 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(several_gpus, "WORKER", "on_processors")
+    monkeypatch.setattr("lucency.detection.train._check_devices", lambda _: None)
 
 
 def write_set(root: Path) -> Path:
@@ -141,7 +142,7 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("worker")
 def test_a_process_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAIL", "1")
-    with pytest.raises(ConfigError, match="the second GPU is on fire; see .*log") as caught:
+    with pytest.raises(ConfigError, match=r"the second GPU is on fire; see .*log") as caught:
         fit_on_gpus(config(tmp_path / "x.pt"), tmp_path, tmp_path / "x.pt", on_progress=print)
     assert "\n" not in str(caught.value)
     assert (tmp_path / LOG).is_file()

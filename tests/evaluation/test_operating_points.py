@@ -6,19 +6,28 @@ import pytest
 from lucency.configs.point_targets import PointTarget, PointTargets
 from lucency.evaluation import operating_points
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth
+from lucency.evaluation.detection_measures import ALL_CLASSES
 from lucency.evaluation.match_rules import IOU_30
 from lucency.evaluation.matching import ScoredMatches
+from lucency.evaluation.measuring import measure_detections
 from lucency.evaluation.operating_points import (
     UNMEASURED,
     OperatingPoints,
     choose_classification_points,
     choose_detection_points,
 )
-from lucency.evaluation.precision_recall import precision_recall_at
 from lucency.evaluation.reached_points import reached_points
 
 ONE = ("fracture",)
 HERE, AWAY = [0.0, 0, 10, 10], [50.0, 50, 60, 60]
+
+
+def rates_at(truths, predictions, thresholds, *, class_names):
+    """Hits, false alarms and misses at thresholds, by class and of all classes."""
+    points = {"chosen": thresholds}
+    return measure_detections(
+        truths, predictions, class_names=class_names, thresholds=points, samples=0
+    ).points["chosen"]
 
 
 def image_set(right, wrong, *, missed=0, negatives=0):
@@ -60,8 +69,8 @@ def test_specific_is_stricter_where_false_alarms_are_many():
     points = choose_detection_points(truths, predictions, class_names=ONE)
     assert points.specific["fracture"] == pytest.approx((0.9 + 0.8) / 2)
     assert points.balanced["fracture"] == pytest.approx(0.45 / 2)
-    at = precision_recall_at(truths, predictions, points.specific, class_names=ONE)
-    assert at.overall.fp == 0
+    at = rates_at(truths, predictions, points.specific, class_names=ONE)
+    assert at[ALL_CLASSES].fp == 0
 
 
 def test_screening_takes_the_highest_sensitivity_reachable():
@@ -155,9 +164,9 @@ def test_between_two_good_ranges_one_of_them_is_taken():
     wrong = np.linspace(0.7, 0.3, 25)
     truths, predictions = image_set(right, wrong, negatives=5)
     points = choose_detection_points(truths, predictions, class_names=ONE)
-    at = precision_recall_at(truths, predictions, points.balanced, class_names=ONE).overall
+    at = rates_at(truths, predictions, points.balanced, class_names=ONE)[ALL_CLASSES]
     best = 2 * 40 / (65 + 40)
-    assert at.f1 >= best - 0.5 * np.sqrt(best * (1 - best) / 40)
+    assert at.f1.value >= best - 0.5 * np.sqrt(best * (1 - best) / 40)
 
 
 def test_specific_without_a_hit_among_few_false_alarms_has_the_highest_precision():
@@ -207,8 +216,8 @@ def test_thresholds_stay_inside_and_separate_neighbours(score):
     threshold = choose_detection_points(truths, predictions, class_names=ONE).balanced["fracture"]
     assert 0.0 < threshold < 1.0
     if 0.1 < score < 1.0:
-        kept = precision_recall_at(truths, predictions, {"fracture": threshold}, class_names=ONE)
-        assert (kept.overall.tp, kept.overall.fp) == (1, 0)
+        kept = rates_at(truths, predictions, {"fracture": threshold}, class_names=ONE)
+        assert (kept[ALL_CLASSES].tp, kept[ALL_CLASSES].fp) == (1, 0)
 
 
 def test_classification_points_by_their_definitions():
