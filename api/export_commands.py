@@ -40,7 +40,10 @@ def export(
     from lucency.configs.yaml_files import read_yaml
 
     if not (run / "config.yaml").is_file():
-        raise ConfigError(f"{run}: is not a run folder: it has no config.yaml")
+        raise ConfigError(
+            f"{run}: is not a run folder: it has no config.yaml; name the folder that "
+            f"`lucency train` made"
+        )
     need_training_libraries()
     if read_yaml(run / "config.yaml").get("task") == "detection":
         from lucency.detection.export_command import export_detector

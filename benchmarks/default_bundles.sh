@@ -28,24 +28,31 @@ prepare() {
 prepare fracatlas 90/10/0
 prepare tbx11k 80/20/0
 
-# Fractures: first at 416 pixels, then at 640.
-milder='[{RandomBrightnessContrast: {brightness_limit: [-0.2, 0.1], contrast_limit: [-0.3, 0.2], p: 0.4}},
-  {RandomGamma: {gamma_limit: [60, 160], p: 0.4}},
-  {GaussNoise: {std_range: [0.01, 0.04], per_channel: false, p: 0.2}},
-  {GaussianBlur: {blur_limit: [3, 5], p: 0.1}}, {Downscale: {scale_range: [0.4, 0.9], p: 0.1}},
-  {CLAHE: {clip_limit: [1.0, 3.0], tile_grid_size: [8, 8], p: 0.1}}, {UnsharpMask: {p: 0.1}}]'
+# Fractures: first at 416 pixels, then at 640; the second stage stops early at its first plateau, and
+# the third goes on from its best epoch.
 train fracture "$out/fracatlas" "$out/fracture-416" \
   --set "weights=$coco" --set image_size=416 --set epochs=24 --set patience=24 \
-  --set augment.scale=0.4 --set augment.mosaic=0.5 --set ultralytics.close_mosaic=8
-train fracture "$out/fracatlas" "$out/fracture-640" \
-  --set "weights=$out/fracture-416/weights/best.pt" --set epochs=26 --set patience=26 \
-  --set augment.mosaic=1.0 --set "augment.intensity=$milder" \
+  --set negatives=0.7 --set augment.rotation=15 --set augment.scale=0.4 --set augment.mosaic=0.5 \
+  --set ultralytics.close_mosaic=8
+train fracture "$out/fracatlas" "$out/fracture-640a" \
+  --set "weights=$out/fracture-416/weights/best.pt" --set epochs=26 --set patience=5 \
+  --set negatives=0.7 --set augment.rotation=15 \
   --set ultralytics.warmup_epochs=1 --set ultralytics.close_mosaic=9
+train fracture "$out/fracatlas" "$out/fracture-640" \
+  --set "weights=$out/fracture-640a/weights/best.pt" --set epochs=26 --set patience=26 \
+  --set ultralytics.warmup_epochs=1 --set ultralytics.close_mosaic=8
+
+# The same length and size as the plain run, to stand beside it.
+if [ "${STOCK:-yes}" = yes ]; then
+  train fracture "$out/fracatlas" "$out/fracture-beside-stock" \
+    --set "weights=$coco" --set image_size=416 --set epochs=24 --set patience=24 \
+    --set negatives=0.7 --set ultralytics.close_mosaic=10
+fi
 
 # Chest lesions.
 train chest_lesion "$out/tbx11k" "$out/chest-416" \
   --set "weights=$coco" --set image_size=416 --set epochs=20 --set patience=20 \
-  --set augment.mosaic=1.0 --set ultralytics.close_mosaic=7
+  --set ultralytics.close_mosaic=7
 
 if [ "${STOCK:-yes}" = yes ]; then
   [ -d "$out/stock-fracatlas" ] || step python "$(dirname "$0")/stock_detector.py" \

@@ -14,6 +14,10 @@ from lucency.evaluation.subgroups import FINDING_SIZE, SubgroupMeasures
 # Subgroups whose recall is so much below that of all are named as failures, if they have so many
 # findings.
 _NOTABLY, _FEWEST = 0.1, 10
+_COLOURS = (
+    "Green boxes are findings found, blue the reader's boxes of them, dashed amber findings "
+    "missed, red false alarms."
+)
 
 
 def known_failures(found: Validation, pictures: Sequence[str]) -> str:
@@ -47,7 +51,9 @@ At the point `{CHIEF_POINT}`, on validation images:
 Small findings span less than 5% of the image's side, large ones 15% or more (the root of the
 box's share of the image).
 
-{picture}"""
+{picture}
+
+{_COLOURS if picture else ""}"""
 
 
 def _worst(found: Validation) -> Iterable[str]:

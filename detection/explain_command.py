@@ -34,27 +34,47 @@ def explain(
         raise ConfigError(f"{out}: is written as PNG; name a file that ends in .png")
     if out.exists():
         raise ConfigError(f"{out}: exists already; name a new file")
-    picture, found, share, fair = _explained(model, image, detection, masks=masks, seed=seed)
+    opened, spec = _opened(model)
+    picture, found = _explained(opened, spec, image, detection, masks=masks, seed=seed)
     atomic.write_bytes(out, picture)
-    Console().print(
-        f"{out}: {found.label} {found.score:.2f}; {share:.0%} of the heat lies inside the box, "
-        f"which is {fair:.1%} of the image.",
-        highlight=False,
+    Console().print(f"{out}: {_told(opened, found)}", highlight=False)
+
+
+def _told(opened: "Detector | CheckpointDetector", found: "Explanation") -> str:
+    """The explanation in words; that `predict` leaves such a box out, where it does."""
+    from lucency.detection.detector import Detector
+    from lucency.detection.heat_map import heat_inside
+
+    share, fair = heat_inside(found)
+    told = (
+        f"{found.label} {found.score:.3f}; {share:.0%} of the heat lies inside the box, which is "
+        f"{fair:.1%} of the image."
     )
+    if isinstance(opened, Detector):
+        point = opened.manifest.default_operating_point
+        least = opened.manifest.operating_points[point][found.label]
+        if found.score < least:
+            told += f" It is below the threshold of '{point}', {least:.3f}: a weak guess."
+    return told
 
 
 def _explained(
-    model: str, image: Path, detection: int, *, masks: int, seed: int
-) -> "tuple[bytes, Explanation, float, float]":
-    """The PNG, the explanation, the heat's share inside the box, and the box's of the image."""
+    opened: "Detector | CheckpointDetector",
+    spec: "DisplaySpec",
+    image: Path,
+    detection: int,
+    *,
+    masks: int,
+    seed: int,
+) -> "tuple[bytes, Explanation]":
+    """The PNG and the explanation."""
     import cv2
     from rich.progress import Progress
 
     from lucency.datasets.radiographs import read_radiograph
-    from lucency.detection.heat_map import draw_heat, explain, heat_inside
+    from lucency.detection.heat_map import draw_heat, explain
 
     radiograph = read_radiograph(image)
-    opened, spec = _opened(model)
     with Progress(transient=True) as progress:
         bar = progress.add_task("Asking the model", total=None)
 
@@ -65,8 +85,7 @@ def _explained(
             opened, radiograph, detection - 1, masks=masks, seed=seed, on_progress=on_progress
         )
     picture = cv2.cvtColor(draw_heat(radiograph, found, spec), cv2.COLOR_RGB2BGR)
-    share, fair = heat_inside(found)
-    return bytes(cv2.imencode(".png", picture)[1]), found, share, fair
+    return bytes(cv2.imencode(".png", picture)[1]), found
 
 
 def _opened(model: str) -> "tuple[Detector | CheckpointDetector, DisplaySpec]":

@@ -81,7 +81,10 @@ def export(
         raise ConfigError(f"{out}: exists already; name a new folder")
     dataset = read_dataset(dataset_root)
     if not dataset.in_split(SPLIT):
-        raise DatasetError(f"{dataset_root}: has no images in '{SPLIT}' to choose thresholds on")
+        raise DatasetError(
+            f"{dataset_root}: has no images in '{SPLIT}' to choose thresholds on; "
+            f"split it with `lucency split`"
+        )
     names = load_checkpoint(run / BEST).names
     class_names = tuple(str(names[index]) for index in range(len(names)))
     check_classes(dataset, class_names)

@@ -51,10 +51,11 @@ def export_detector(
 def _tell(console: "Console", bundle: "Bundle", dataset: Path) -> None:
     manifest, parity = bundle.manifest, bundle.manifest.parity
     matched = f"{parity['matched']:.1%} of its boxes found again; " if "matched" in parity else ""
+    drop = f"; AP50 lower by {parity['map50_drop']:.4f}" if "map50_drop" in parity else ""
     console.print(
         f"{bundle.path}: {manifest.precision}, {len(bundle.model) / 1e6:.1f} MB; against torch on "
         f"{parity['images']:.0f} images: {matched}at most {parity['probability']:.1e} in "
-        f"probability, {parity['box_px']:.1e} px in boxes.",
+        f"probability, {parity['box_px']:.1e} px in boxes{drop}.",
         highlight=False,
     )
     for name, text in (("map50", "mAP50"), ("recall_balanced", "recall at balanced")):

@@ -170,6 +170,8 @@ def _by_gradients(
 
 
 def _check(index: int, count: int) -> None:
+    if count == 0:
+        raise ConfigError("the model finds nothing at all in this image, so nothing is to explain")
     if not 0 <= index < count:
         raise ConfigError(
             f"detection {index + 1}: there is no such box: the model finds {count} in this image, "

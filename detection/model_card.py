@@ -4,6 +4,7 @@ For a reader who decides whether to trust the model (after Mitchell et al., Mode
 Reporting, FAT* 2019): data, recipe, figures with intervals, thresholds, known failures, limits.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,20 @@ from typing import Any
 from lucency.annotations.findings import Status
 from lucency.annotations.records import Dataset
 from lucency.configs.bundle import RESEARCH_USE, BundleManifest
+from lucency.configs.yaml_files import read_yaml
 from lucency.detection.card_failures import known_failures
+from lucency.detection.checkpoint_detector import run_of
 from lucency.detection.markdown import markdown_picture, markdown_table
 from lucency.detection.parity import LEAST_IOU, LIMITS, MATCHED_FROM
 from lucency.detection.recipe import DetectionConfig
+from lucency.detection.run_folder import CONFIG, read_environment, read_rows
 from lucency.detection.validation import SPLIT, Validation
 from lucency.evaluation.detection_measures import ALL_CLASSES
 
 _WEIGHTS = {
     "fp32": "single precision",
     "fp16": "stored in half precision, computed in single precision",
-    "int8": "8-bit convolutions but for the first layers and the head's end",
+    "int8": "8-bit convolutions but for the first layers and part or all of the head",
 }
 
 
@@ -108,7 +112,7 @@ Trained on `{environment["dataset"]}`. {source}
 def _recipe(config: DetectionConfig, environment: Mapping[str, Any]) -> str:
     kept = "all" if config.negatives is None else f"{config.negatives:g} for each positive image"
     rows = {
-        "start": f"`{Path(environment['weights']).name}`",
+        "start": started_from(environment),
         "epochs, batch, seed": f"at most {config.epochs}, {config.batch}, {config.seed}",
         "input": f"{config.image_size} px",
         "display": f"`{config.display.model_dump_json(exclude_defaults=True)}`",
@@ -118,6 +122,22 @@ def _recipe(config: DetectionConfig, environment: Mapping[str, Any]) -> str:
         "further options": f"`{config.ultralytics}`" if config.ultralytics else "none",
     }
     return f"## Recipe\n\n{markdown_table(('', ''), rows.items())}"
+
+
+def started_from(environment: Mapping[str, Any]) -> str:
+    """The weights that training began from; where a run of ours made them, what that began from."""
+    weights = Path(environment["weights"])
+    told = f"`{weights.name}`"
+    run = run_of(weights) if weights.is_file() else None
+    if run is None or _digest(weights) != environment.get("weights_sha256"):
+        return told
+    size, earlier = read_yaml(run / CONFIG).get("image_size"), read_environment(run)
+    told += f" of the run `{run.name}`, {len(read_rows(run))} epochs at {size} px"
+    return f"{told}, begun from {started_from(earlier)}" if "weights" in earlier else told
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _figures(found: Validation, pictures: Sequence[str]) -> str:

@@ -122,8 +122,9 @@ def _unknown_key(model: type[BaseModel], values: Mapping[Any, Any], *, at: str) 
                 continue
             return f"unknown key '{at}{key}'"
         inner = field.annotation
-        nested = isinstance(inner, type) and issubclass(inner, StrictModel)
-        if nested and isinstance(value, Mapping):
+        if not isinstance(inner, type) or not issubclass(inner, StrictModel):
+            continue
+        if isinstance(value, Mapping):
             problem = _unknown_key(inner, value, at=f"{at}{key}.")
             if problem is not None:
                 return problem

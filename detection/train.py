@@ -15,8 +15,6 @@ from lucency.detection.recipe import DetectionConfig
 from lucency.detection.resolution import with_resolution
 from lucency.detection.run_folder import (
     BEST,
-    CONFIG,
-    ENVIRONMENT,
     LOG,
     RESULTS,
     RESUME,
@@ -24,11 +22,8 @@ from lucency.detection.run_folder import (
     TrainingProgress,
     TrainingSummary,
     begin,
-    dataset_digest,
     describe_data,
     finish,
-    library_versions,
-    read_summary,
     take_up,
     write_environment,
 )
@@ -36,19 +31,6 @@ from lucency.detection.training_page import write_training_page
 from lucency.detection.training_pictures import draw_validation
 from lucency.detection.training_state import read_state, restore_files
 from lucency.detection.weights import load_checkpoint, starting_weights
-
-__all__ = [
-    "BEST",
-    "CONFIG",
-    "ENVIRONMENT",
-    "RESUME",
-    "TrainingProgress",
-    "TrainingSummary",
-    "dataset_digest",
-    "library_versions",
-    "read_summary",
-    "train",
-]
 
 
 def train(
@@ -178,10 +160,10 @@ def _plain_errors(run: Path) -> Iterator[None]:
         reason = error.strerror or str(error)
         raise ConfigError(f"{error.filename or run}: {reason}; {mend}") from error
     except (RuntimeError, MemoryError) as error:
-        reason = _machine_fault(error)
-        if reason is None:
+        fault = _machine_fault(error)
+        if fault is None:
             raise
-        raise ConfigError(f"{run}: {reason}") from error
+        raise ConfigError(f"{run}: {fault}") from error
 
 
 def _machine_fault(error: BaseException) -> str | None:

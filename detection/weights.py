@@ -63,8 +63,8 @@ def load_checkpoint(path: Path) -> "YOLO":
     ultralytics = import_ultralytics()
     try:
         model = ultralytics.YOLO(str(path))
-    except (TypeError, OSError, RuntimeError, KeyError, AttributeError, ValueError) as error:
-        reason = str(error).splitlines()[0].removeprefix("ERROR ❌️ ")
+    except Exception as error:  # a damaged pickle may raise anything
+        reason = (str(error) or type(error).__name__).splitlines()[0].removeprefix("ERROR ❌️ ")
         raise ConfigError(f"{path}: cannot be loaded as a YOLO checkpoint: {reason}") from None
     if model.task != "detect":
         raise ConfigError(f"{path}: is a model for '{model.task}'; a detector is needed")

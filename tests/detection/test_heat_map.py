@@ -113,11 +113,30 @@ def test_the_command_writes_a_picture(
     out = tmp_path / "heat.png"
     command(str(bundle.path), image, out, masks=60)
     assert cv2.imread(str(out)).shape == (600, 1200, 3)
-    assert "spot 0.88" in " ".join(capsys.readouterr().out.split())
+    told = " ".join(capsys.readouterr().out.split())
+    assert "spot 0.88" in told
+    assert "below" not in told
     with pytest.raises(ConfigError, match="exists already"):
         command(str(bundle.path), image, out)
     with pytest.raises(ConfigError, match=r"ends in \.png"):
         command(str(bundle.path), image, tmp_path / "heat.jpg")
+
+
+def test_a_weak_guess_is_called_one(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grey = tmp_path / "grey.png"
+    cv2.imwrite(str(grey), np.full((64, 128), 20, dtype=np.uint8))
+    command(str(bundle.path), grey, tmp_path / "heat.png", masks=60)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "below the threshold of 'balanced', 0.500" in told
+
+
+def test_an_image_in_which_nothing_is_found(bundle: Bundle, tmp_path: Path) -> None:
+    black = tmp_path / "black.png"
+    cv2.imwrite(str(black), np.zeros((64, 128), dtype=np.uint8))
+    with pytest.raises(ConfigError, match="finds nothing at all in this image"):
+        explain(Detector(bundle), read_radiograph(black), masks=60)
 
 
 @pytest.mark.slow

@@ -7,8 +7,8 @@ import pytest
 
 from lucency.annotations.records import Dataset, read_dataset
 from lucency.configs.errors import ConfigError
-from lucency.detection.recipe import DetectionConfig
 from lucency.datasets.digest import dataset_digest
+from lucency.detection.recipe import DetectionConfig
 from lucency.detection.run_folder import (
     BEST,
     CONFIG,

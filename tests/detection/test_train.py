@@ -18,7 +18,8 @@ from lucency.detection.detector import open_detector
 from lucency.detection.export import export
 from lucency.detection.offline_ultralytics import import_ultralytics
 from lucency.detection.recipe import DetectionConfig
-from lucency.detection.train import RESUME, TrainingProgress, train
+from lucency.detection.run_folder import RESUME, TrainingProgress
+from lucency.detection.train import train
 from lucency.detection.weights import load_checkpoint, starting_weights
 
 pytestmark = [
@@ -183,6 +184,25 @@ def test_a_set_without_validation_is_refused(tmp_path: Path, untrained: Path) ->
     root = write_set(tmp_path / "set", {"train": 4})
     with pytest.raises(DatasetError, match="'val'"):
         train(config(untrained), root, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"freeze": 99}, "there is no layer 98"),
+        ({"device": "pigeon"}, "Ultralytics refuses: .*pigeon"),
+        ({"device": (97, 98)}, "GPU 97, 98 asked for"),
+        ({"ultralytics": {"lr0": 7}}, "lr0=7"),
+    ],
+    ids=["freeze", "device", "GPUs", "option"],
+)
+def test_what_could_not_begin_leaves_no_folder(
+    tmp_path: Path, dataset: Path, untrained: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        train(config(untrained, **changes), dataset, tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

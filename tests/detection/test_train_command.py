@@ -62,9 +62,9 @@ def test_one_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_several_seeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train_detector(RECIPE, tmp_path, tmp_path / "run", overrides=(), resume=False, seeds=3)
     said = capsys.readouterr().out
-    rows = {line.split("  ")[0].strip(): line.split() for line in said.splitlines()}
-    assert rows["mAP50"] == ["mAP50", "0.200", "0.300", "0.400", "0.300", "0.100", "0.200", "to", "0.400"]
-    assert rows["epoch"] == ["epoch", "2", "2", "2", "2.0", "0.0", "2", "to", "2"]
+    rows = [" ".join(line.split()) for line in said.splitlines()]
+    assert "mAP50 0.200 0.300 0.400 0.300 0.100 0.200 to 0.400" in rows
+    assert "epoch 2 2 2 2.0 0.0 2 to 2" in rows
     assert "Next: lucency export" not in said
     changed = ["epochs=8"]
     with pytest.raises(ConfigError, match=r"seed0/config\.yaml: differs from the configuration"):
