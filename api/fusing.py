@@ -18,11 +18,11 @@ from lucency.classification.classifier import Classifier
 from lucency.configs.bundle import MODEL, MODEL_CARD, Bundle, BundleManifest, write_bundle
 from lucency.configs.errors import BundleError, ConfigError, DatasetError
 from lucency.configs.fusion import FusionSpec
+from lucency.datasets.digest import dataset_digest
 from lucency.detection.detector import Detector
 from lucency.detection.evaluate import manifest_figures
 from lucency.detection.fusion import refuse_fused
 from lucency.detection.predictions import check_classes
-from lucency.datasets.digest import dataset_digest
 from lucency.evaluation.detection_measures import DetectionMeasures
 from lucency.evaluation.fusion_fit import box_outcomes, fit_fusion, fused_predictions
 from lucency.evaluation.measuring import measure_detections

@@ -68,9 +68,7 @@ def test_what_is_no_model_is_refused(
     assert problem in message
 
 
-def test_a_run_folder_means_its_best_epoch(
-    tmp_path: Path, write_set: Callable[..., Path]
-) -> None:
+def test_a_run_folder_means_its_best_epoch(tmp_path: Path, write_set: Callable[..., Path]) -> None:
     (tmp_path / "run/weights").mkdir(parents=True)
     (tmp_path / "run/weights/best.pt").write_bytes(b"no checkpoint")
     message = error_of(tmp_path / "run", write_set(tmp_path / "set"), tmp_path / "out")
