@@ -3,8 +3,8 @@
 Ultralytics puts the new box around the rotated corners of the old one. No finding reaches into the
 corners of its box, so that every rotation teaches boxes that are too large: by a fifth of the side
 for a square at 15 degrees, more for a long one. Here the finding is taken for the ellipse that
-touches its box, whose own box after any affine map is known exactly (Kalra et al., "Towards Rotation
-Invariance in Object Detection", ICCV 2021).
+touches its box, whose own box after any affine map is known exactly (Kalra et al., "Towards
+Rotation Invariance in Object Detection", ICCV 2021).
 """
 
 from typing import Any
