@@ -85,6 +85,10 @@ def predict(
         str | None,
         typer.Option(help="screening, balanced or specific.", show_default="the bundle's own"),
     ] = None,
+    frame: Annotated[
+        int | None,
+        typer.Option(min=1, help="Frame of DICOM files or page of TIFFs that have several."),
+    ] = None,
     json_path: Annotated[
         Path | None,
         typer.Option("--json", help="Write the service's answers here, one line a file."),
@@ -97,9 +101,9 @@ def predict(
     ensemble: Ensemble = False,
 ) -> None:
     """Find boxes and class probabilities in image files; ends with status 1 if any failed."""
-    from lucency.api.loading import load_bundles, terms
+    from lucency.api.loading import load_bundles, other_looks, terms
     from lucency.api.pipeline import Pipeline
-    from lucency.api.predict import images_of, other_options, predict_files, print_table
+    from lucency.api.predict import images_of, predict_files, print_table
     from lucency.api.settings import read_settings
 
     paths = images_of(images)
@@ -110,7 +114,7 @@ def predict(
         ensemble=ensemble or None,
     )
     bundles = load_bundles(settings.bundles)
-    for line in (*terms(bundles), *other_options(bundles, settings.options)):
+    for line in (*terms(bundles), *other_looks(bundles, settings.options)):
         typer.echo(line, err=True)
     pipeline = Pipeline(
         bundles,
@@ -123,6 +127,7 @@ def predict(
         paths,
         conf=conf,
         operating_point=operating_point,
+        frame=frame,
         json_path=json_path,
         pictures=pictures,
     )

@@ -22,6 +22,7 @@ from lucency.datasets.phantoms import make_chests, make_limbs
 from lucency.datasets.placement import apply_split
 from lucency.datasets.split import split_dataset
 from lucency.detection.detector import open_detector
+from lucency.detection.inference import detect
 from lucency.detection.recipe import DetectionConfig
 
 LIMB_PATIENTS = 100
@@ -170,7 +171,7 @@ def _analyse(out: Path, dataset: Path) -> tuple[Path, Path]:
     )
     boxes = compared_boxes(
         truth,
-        detector.detect(analysis.radiograph, conf=0.01).to_predictions(path.name),
+        detect([detector], analysis.radiograph, conf=0.01).to_predictions(path.name),
         manifest.operating_points[manifest.default_operating_point],
         class_names=manifest.class_names,
     )

@@ -169,6 +169,8 @@ def _manifest(
                 "fused_on": dataset.root.resolve().name,
                 "fused_on_sha256": dataset_digest(dataset),
             },
+            # The classifier is needed wherever the bundle is used, so its terms hold, too.
+            "licence": " and ".join(dict.fromkeys((alone.licence, classifier.licence))),
             "commercial_use": alone.commercial_use and classifier.commercial_use,
         }
     )

@@ -58,7 +58,7 @@ def _print(fusion: "Fusion", out: Path) -> None:
 
     from lucency.api.fusion_report import COLUMNS, basis, rows, verdict
 
-    console = Console()
+    console = Console(markup=False, emoji=False)
     for effect in fusion.effects:
         table = Table(box=None, caption=basis(effect), caption_justify="left")
         for number, column in enumerate(COLUMNS):

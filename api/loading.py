@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from lucency.configs.bundle import MANIFEST, Bundle, find_bundle, load_bundle
+from lucency.configs.bundle import MANIFEST, Bundle, load_bundle
 from lucency.configs.errors import BundleError
+from lucency.configs.inference import InferenceOptions
 
 MODEL_PACKAGES = ("lucency.detection", "lucency.classification")
 
@@ -40,13 +41,14 @@ def find_any_bundle(name: str) -> Path:
         There is neither such a folder nor such a name.
 
     """
-    for package in MODEL_PACKAGES:
-        try:
-            return find_bundle(name, package=package)
-        except BundleError:
-            continue
-    shipped = ", ".join(path.name for path in shipped_bundles())
-    known = f"one of: {shipped}" if shipped else "none is shipped with this version"
+    path = Path(name)
+    shipped = {folder.name: folder for folder in shipped_bundles()}
+    # A run folder or a data set that happens to have a shipped bundle's name does not hide it.
+    if name in shipped and not (path / MANIFEST).is_file():
+        return shipped[name]
+    if path.is_dir():
+        return path
+    known = f"one of: {', '.join(shipped)}" if shipped else "none is shipped with this version"
     raise BundleError(f"{name}: no such bundle; give a bundle's folder or a name ({known})")
 
 
@@ -112,6 +114,24 @@ def terms(bundles: Sequence[Bundle]) -> list[str]:
         for bundle in bundles
         if not bundle.manifest.commercial_use
     ]
+
+
+def other_looks(bundles: Sequence[Bundle], options: InferenceOptions | None) -> list[str]:
+    """One line for each detector that is to look otherwise than its thresholds were chosen."""
+    return [
+        f"note: the thresholds of '{bundle.manifest.name}' were chosen with "
+        f"{_named(bundle.manifest.inference)}, it runs with {_named(options)}"
+        for bundle in bundles
+        if options is not None
+        and bundle.manifest.task == "detection"
+        and bundle.manifest.inference != options
+    ]
+
+
+def _named(options: InferenceOptions) -> str:
+    tiles = f"tiles of {options.tiles.size} pixels" if options.tiles else ""
+    flip = "flip" if options.flip else ""
+    return " and ".join(filter(None, (tiles, flip))) or "one look at the whole image"
 
 
 def _for_any_use(path: Path) -> bool:

@@ -22,6 +22,7 @@ from lucency.api.schemas import (
     ImageClassification,
     ImageFacts,
     ModelFacts,
+    ModelUsed,
     Report,
     Timings,
     model_facts,
@@ -36,7 +37,7 @@ from lucency.detection.detector import Detector
 
 DEFAULT_MAX_FINDINGS = 100
 # What of a manifest decides the answer, apart from thresholds and options.
-_BEHAVIOUR = {"class_names", "display_digest", "calibration", "fusion"}
+_BEHAVIOUR = {"class_names", "input_size", "display_digest", "calibration", "fusion"}
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Pipeline:
         self._decode = decode_radiograph if sandbox is None else sandbox.decode
         self._bundles = tuple(bundles)
         self._options = options
+        self._ensemble = ensemble
         detectors: list[Detector] = []
         self._classifiers: list[Classifier] = []
         for bundle in bundles:
@@ -145,7 +147,7 @@ class Pipeline:
             disagreements=found.disagreements,
             operating_point=_common_point(applied.values()),
             thresholds=tuple(applied.values()),
-            models=tuple(model_used(bundle, options=self._options) for bundle in self._bundles),
+            models=self._models_used(),
             lucency_version=version("lucency"),
             timings_ms=Timings(decode=decode_ms, models=took, total=_milliseconds_since(start)),
         )
@@ -202,6 +204,12 @@ class Pipeline:
         boxes.sort(key=lambda box: -box.score)  # stable: ties keep the models' order
         return _Found(tuple(boxes), tuple(contradicted))
 
+    def _models_used(self) -> tuple[ModelUsed, ...]:
+        return tuple(
+            model_used(bundle, options=self._options, ensemble=self._ensemble)
+            for bundle in self._bundles
+        )
+
     def _identity(
         self,
         image: ImageFacts,
@@ -214,7 +222,9 @@ class Pipeline:
         asked = [image.sha256]
         for bundle in self._bundles:
             manifest = bundle.manifest
-            options = self._options or manifest.inference  # naming a bundle's own changes nothing
+            options = manifest.inference
+            if manifest.task == "detection":  # naming a bundle's own changes nothing
+                options = self._options or options
             asked += [
                 bundle.digest,
                 options.model_dump_json(),

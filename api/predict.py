@@ -1,8 +1,10 @@
 """The service's analysis for files: answers as JSON lines, pictures, and a closing table."""
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -14,12 +16,11 @@ from lucency.annotations.geometry import Box
 from lucency.api.pipeline import Analysis, Pipeline
 from lucency.api.schemas import Disagreement, Report, error_answer
 from lucency.configs import atomic
-from lucency.configs.bundle import RESEARCH_USE, Bundle
+from lucency.configs.bundle import RESEARCH_USE
 from lucency.configs.display import DisplaySpec
-from lucency.configs.errors import ImageError, ImageFault
-from lucency.configs.inference import InferenceOptions
+from lucency.configs.errors import ConfigError, ImageError, ImageFault
 from lucency.datasets.display import display
-from lucency.datasets.radiographs import read_bytes
+from lucency.datasets.radiographs import image_kind, read_bytes
 from lucency.evaluation.pictures import BoxKind, DrawnBox, draw_boxes, encode_jpeg
 
 # Longer side of a picture: small images are enlarged so that labels can be read.
@@ -70,30 +71,13 @@ def images_of(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def other_options(bundles: Sequence[Bundle], options: InferenceOptions | None) -> list[str]:
-    """One line for each detector that is to look otherwise than its thresholds were chosen."""
-    return [
-        f"note: the thresholds of '{bundle.manifest.name}' were chosen with "
-        f"{_named(bundle.manifest.inference)}, it runs with {_named(options)}"
-        for bundle in bundles
-        if options is not None
-        and bundle.manifest.task == "detection"
-        and bundle.manifest.inference != options
-    ]
-
-
-def _named(options: InferenceOptions) -> str:
-    tiles = f"tiles of {options.tiles.size} pixels" if options.tiles else ""
-    flip = "flip" if options.flip else ""
-    return " and ".join(filter(None, (tiles, flip))) or "one look at the whole image"
-
-
 def predict_files(
     pipeline: Pipeline,
     paths: Sequence[Path],
     *,
     conf: float | None,
     operating_point: str | None,
+    frame: int | None,
     json_path: Path | None,
     pictures: Path | None,
 ) -> tuple[Outcome, ...]:
@@ -102,14 +86,18 @@ def predict_files(
     Raises
     ------
     ConfigError
-        A model has no such operating point, or ``pictures`` exists and is not empty.
+        A model has no such operating point, ``pictures`` exists and is not empty, or nothing can
+        be written to ``json_path``.
 
     """
+    if json_path is not None:
+        _refuse_unwritable(json_path)
+    analyze = partial(pipeline.analyze, conf=conf, operating_point=operating_point, frame=frame)
     if pictures is None:
-        outcomes = _analyze_all(pipeline, paths, conf, operating_point, folder=None)
+        outcomes = _analyze_all(analyze, paths, folder=None)
     else:
         with atomic.new_folder(pictures) as folder:
-            outcomes = _analyze_all(pipeline, paths, conf, operating_point, folder=folder)
+            outcomes = _analyze_all(analyze, paths, folder=folder)
     if json_path is not None:
         atomic.write_text(json_path, "".join(outcome.json_line() for outcome in outcomes))
     return outcomes
@@ -127,34 +115,39 @@ def print_table(outcomes: Sequence[Outcome]) -> None:
         table.add_column(column, justify="right" if column in ("findings", "ms") else "left")
     for outcome in outcomes:
         table.add_row(*_row(outcome))
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)  # a file's name may hold brackets
     for outcome in outcomes:
         if outcome.error:
             typer.echo(f"error: {outcome.error}", err=True)
 
 
+def _refuse_unwritable(path: Path) -> None:
+    """Better now than after the last image; an image is never overwritten."""
+    if path.is_dir() or (path.is_file() and image_kind(path.read_bytes()) is not None):
+        kind = "a folder" if path.is_dir() else "an image"
+        raise ConfigError(f"--json {path}: is {kind}; name a file for the answers")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--json {path}: cannot be written: {error.strerror}") from None
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"--json {path}: cannot be written: its folder may not be changed")
+
+
 def _analyze_all(
-    pipeline: Pipeline,
-    paths: Sequence[Path],
-    conf: float | None,
-    operating_point: str | None,
-    *,
-    folder: Path | None,
+    analyze: Callable[..., Analysis], paths: Sequence[Path], *, folder: Path | None
 ) -> tuple[Outcome, ...]:
     outcomes: list[Outcome] = []
     console = Console(stderr=True)
     for path in track(paths, description="Analysing", console=console, transient=True):
         try:
-            data = read_bytes(path)
-            analysis = pipeline.analyze(
-                data, name=str(path), conf=conf, operating_point=operating_point
-            )
+            analysis = analyze(read_bytes(path), name=str(path))
         except ImageError as error:
             outcomes.append(Outcome(path, error=str(error), fault=error.fault))
             continue
         outcomes.append(Outcome(path, report=analysis.report))
         if folder is not None:
-            _free_name(folder, path.stem).write_bytes(encode_jpeg_of(analysis))
+            _free_name(folder, path).write_bytes(encode_jpeg_of(analysis))
     return tuple(outcomes)
 
 
@@ -173,8 +166,10 @@ def encode_jpeg_of(analysis: Analysis) -> bytes:
     return encode_jpeg(draw_boxes(image, boxes, longest_side=longest), quality=90)
 
 
-def _free_name(folder: Path, stem: str) -> Path:
+def _free_name(folder: Path, path: Path) -> Path:
     """A name for the picture; images of one name from two folders must not hide each other."""
+    # DICOM files are often named by numbers with dots, the last of which is no suffix.
+    stem = path.name if path.suffix[1:].isdigit() else path.stem
     candidate, number = folder / f"{stem}.jpg", 2
     while candidate.exists():
         candidate, number = folder / f"{stem}-{number}.jpg", number + 1

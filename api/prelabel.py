@@ -17,6 +17,7 @@ from lucency.datasets.radiographs import Radiograph
 from lucency.detection.detections import Detections
 from lucency.detection.detector import Detector
 from lucency.detection.fusion import refuse_fused
+from lucency.detection.inference import detect
 
 # Candidates below this tell nothing: their uncertainty is near 0 at any sensible threshold.
 _FLOOR = 0.001
@@ -46,7 +47,7 @@ class BundlePrelabeller:
     def __call__(self, radiograph: Radiograph) -> Prelabels:
         """The boxes at or above the operating point, in pixels of the image, best first."""
         with self._lock:
-            found = self._detector.detect(radiograph, conf=_FLOOR)
+            found = detect([self._detector], radiograph, conf=_FLOOR)
         uncertainties = [
             uncertainty(float(score), threshold=self._thresholds[self.class_names[row]])
             for score, row in zip(found.scores, found.class_ids, strict=True)

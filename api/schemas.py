@@ -93,7 +93,8 @@ class ModelUsed(Wire):
     digest: str
     created: str
     calibrated: bool = Field(
-        description="scores are probabilities, fitted to validation data; else only an order"
+        description="scores are probabilities, fitted to validation data; else only an order, as "
+        "they are of an ensemble and where `inference` is not the bundle's own"
     )
     inference: InferenceOptions | None = Field(
         description="how often a detector looked, and at which scales; null for a classifier"
@@ -198,15 +199,22 @@ def model_facts(bundle: Bundle) -> ModelFacts:
     return ModelFacts(digest=bundle.digest, calibrated=is_calibrated(bundle.manifest), **facts)
 
 
-def model_used(bundle: Bundle, *, options: InferenceOptions | None) -> ModelUsed:
-    """Which weights gave an answer, and how; ``options`` None means the bundle's own."""
+def model_used(
+    bundle: Bundle, *, options: InferenceOptions | None, ensemble: bool = False
+) -> ModelUsed:
+    """Which weights gave an answer, and how; ``options`` None means the bundle's own.
+
+    Looking otherwise, or averaging with other models, changes scores, so what was fitted to those
+    of the bundle alone tells nothing of them.
+    """
     manifest = bundle.manifest
+    as_fitted = options in (None, manifest.inference) and not ensemble
     return ModelUsed(
         name=manifest.name,
         task=manifest.task,
         digest=bundle.digest,
         created=manifest.created,
-        calibrated=is_calibrated(manifest),
+        calibrated=is_calibrated(manifest) and (as_fitted or manifest.task != "detection"),
         inference=(options or manifest.inference) if manifest.task == "detection" else None,
         licence=manifest.licence,
         commercial_use=manifest.commercial_use,

@@ -6,7 +6,7 @@ import typer
 import uvicorn
 
 from lucency.api.app import create_app
-from lucency.api.loading import load_bundles, terms
+from lucency.api.loading import load_bundles, other_looks, terms
 from lucency.api.logs import configure_logging
 from lucency.api.settings import Settings
 from lucency.configs.bundle import RESEARCH_USE
@@ -28,7 +28,7 @@ def run_server(settings: Settings) -> None:
 
     """
     bundles = load_bundles(settings.bundles)
-    for line in terms(bundles):
+    for line in (*terms(bundles), *other_looks(bundles, settings.options)):
         typer.echo(line, err=True)
     failures: list[Exception] = []
 

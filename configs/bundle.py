@@ -175,12 +175,13 @@ def find_bundle(name: str, *, package: str) -> Path:
 
     """
     path = Path(name)
-    if path.is_dir():
-        return path
     shipped = Path(str(resources.files(package))) / "bundles"
     names = sorted(manifest.parent.name for manifest in shipped.glob(f"*/{MANIFEST}"))
-    if name in names:
+    # A run folder or a data set that happens to have a shipped bundle's name does not hide it.
+    if name in names and not (path / MANIFEST).is_file():
         return shipped / name
+    if path.is_dir():
+        return path
     known = f"one of: {', '.join(names)}" if names else "none is shipped with this version"
     raise BundleError(f"{name}: no such bundle; give a bundle's folder or a name ({known})")
 

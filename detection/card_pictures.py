@@ -12,7 +12,8 @@ from lucency.annotations.records import Dataset
 from lucency.configs.display import DisplaySpec
 from lucency.datasets.display import display
 from lucency.datasets.radiographs import read_radiograph
-from lucency.detection.validation import CHIEF_POINT, Validation
+from lucency.detection.measurement import CHIEF_POINT
+from lucency.detection.validation import Validation
 from lucency.evaluation.detection_measures import (
     ALL_CLASSES,
     FROC_FALSE_POSITIVES,

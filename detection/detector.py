@@ -34,7 +34,8 @@ class Detector:
     Raises
     ------
     BundleError
-        The bundle is not a detector, or ONNX Runtime refuses its model.
+        The bundle is not a detector, ONNX Runtime refuses its model, or the model knows more or
+        fewer classes than the manifest names.
 
     """
 
@@ -46,6 +47,7 @@ class Detector:
         self.bundle = bundle
         self._session = open_session(bundle, threads=threads)
         self._input_name = self._session.get_inputs()[0].name
+        self._check_classes()
 
     @property
     def manifest(self) -> BundleManifest:
@@ -136,6 +138,17 @@ class Detector:
         """The raw head (B, 4 + C, N) for an input batch (B, 3, h, w)."""
         outputs = self._session.run(None, {self._input_name: batch})
         return np.asarray(outputs[0], dtype=np.float32)
+
+    def _check_classes(self) -> None:
+        """The manifest is no part of what digests protect: an edited list would mislead."""
+        shape = self._session.get_outputs()[0].shape
+        named = len(self.manifest.class_names)
+        rows = shape[1] if len(shape) == 3 else None
+        if isinstance(rows, int) and rows != 4 + named:
+            raise BundleError(
+                f"{self.bundle.path}: class_names: the manifest names {named}, the model knows "
+                f"{rows - 4}; copy or export the bundle again"
+            )
 
     def _raw_floors(self, conf: float) -> float | NDArray[np.float32]:
         """The raw score of each class (C,) at and below which none can come to above ``conf``."""

@@ -9,15 +9,9 @@ from numpy.typing import NDArray
 
 from lucency.annotations.records import Dataset
 from lucency.datasets.digest import dataset_digest
+from lucency.detection.box_calibration import SCREENING, Calibrated, measure_scores, raw_scores
 from lucency.detection.detector import Detector
-from lucency.detection.measurement import (
-    Calibrated,
-    Compared,
-    Measured,
-    calibration_of,
-    compare,
-    measure,
-)
+from lucency.detection.measurement import Compared, Measured, compare, measure
 from lucency.detection.predictions import (
     Model,
     Progress,
@@ -31,6 +25,7 @@ from lucency.evaluation.confusion import confusion_matrix
 from lucency.evaluation.detection_measures import ALL_CLASSES, DetectionMeasures
 from lucency.evaluation.error_types import ErrorTypes, error_types
 from lucency.evaluation.match_rules import IOU_50, MatchRule
+from lucency.evaluation.match_table import match_table
 from lucency.evaluation.subgroups import (
     Subgroup,
     SubgroupMeasures,
@@ -56,6 +51,15 @@ class Evaluation:
     confusion: NDArray[np.int64] | None
     subgroups: tuple[SubgroupMeasures, ...]
     compared: Compared | None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be known of the figures, of a second model under its name."""
+        if self.compared is None:
+            return self.measured.notes
+        name = self.compared.model.name
+        new = (note for note in self.compared.notes if note not in self.measured.notes)
+        return (*self.measured.notes, *(f"{name}: {note}" for note in new))
 
 
 def evaluate(
@@ -94,11 +98,24 @@ def evaluate(
     return Evaluation(
         facts=_facts(model, second, dataset, split),
         measured=measured,
-        calibration=calibration_of(measured, dataset, samples=samples),
+        calibration=_calibration(measured, names, samples=samples),
         errors=errors,
         confusion=confusion,
         subgroups=_by_group(measured, groups, names, samples=samples),
         compared=compared,
+    )
+
+
+def _calibration(
+    measured: Measured, names: Sequence[str], *, samples: int
+) -> tuple[Calibrated, ...]:
+    table = match_table(measured.truths, measured.predictions, class_names=names)
+    calibration = measured.model.calibration
+    return measure_scores(
+        table,
+        raw=raw_scores(table, calibration) if calibration else None,
+        screening=measured.thresholds.values.get(SCREENING),
+        samples=samples,
     )
 
 
@@ -201,9 +218,10 @@ def manifest_figures(
     figures = {
         "images": float(measures.images),
         "negatives": float(measures.negatives),
-        "patients": float(measures.patients),
         "findings": float(measures.findings),
     }
+    if measures.patients_known:
+        figures["patients"] = float(measures.patients)
     figures |= {name: one.value for name, one in estimates.items() if one.value is not None}
     intervals = {
         name: (one.low, one.high)

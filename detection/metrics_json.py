@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from lucency.detection.box_calibration import Calibrated
 from lucency.detection.evaluate import Evaluation
-from lucency.detection.measurement import CHIEF_POINT, Calibrated, ChosenThresholds, Compared
+from lucency.detection.measurement import CHIEF_POINT, Compared
+from lucency.detection.thresholds import ChosenThresholds
 from lucency.evaluation.calibration import CalibrationMeasures
 from lucency.evaluation.comparison import Difference
 from lucency.evaluation.detection_measures import DetectionMeasures, Froc
 from lucency.evaluation.error_types import ErrorTypes
+from lucency.evaluation.match_rules import IOU_50
 
 SCHEMA = 1
 
@@ -27,7 +30,7 @@ def metrics_json(
     return {
         "schema": SCHEMA,
         "facts": dict(found.facts),
-        "notes": list(measured.notes),
+        "notes": list(found.notes),
         **_basis(measures),
         "thresholds": _thresholds(measured.thresholds),
         "figures": {
@@ -54,6 +57,7 @@ def metrics_json(
 
 
 def _basis(found: DetectionMeasures) -> dict[str, Any]:
+    drawn_by = "patient" if found.patients_known else "image"
     return {
         "match_rule": {"name": found.rule.name, "sentence": found.rule.sentence},
         "prevalence": {
@@ -61,11 +65,12 @@ def _basis(found: DetectionMeasures) -> dict[str, Any]:
             "positive_images": found.images - found.negatives,
             "negative_images": found.negatives,
             "share_of_images": found.prevalence,
-            "patients": found.patients,
-            "positive_patients": found.positive_patients,
+            "patients": found.patients if found.patients_known else None,
+            "positive_patients": found.positive_patients if found.patients_known else None,
+            "images_without_patient": found.images_without_patient,
             "findings": found.findings,
         },
-        "intervals": {"level": 0.95, "samples": found.samples, "drawn_by": "patient"},
+        "intervals": {"level": 0.95, "samples": found.samples, "drawn_by": drawn_by},
     }
 
 
@@ -94,7 +99,9 @@ def _froc(found: Froc) -> dict[str, Any]:
 
 def _calibrated(found: Calibrated) -> dict[str, Any]:
     before = None if found.before is None else _calibration(found.before)
-    return {"after": _calibration(found.after), "before": before}
+    # What bundles are calibrated to, whatever the rule of the other figures.
+    rule = {"match_rule": IOU_50.name}
+    return {**rule, "after": _calibration(found.after), "before": before}
 
 
 def _calibration(found: CalibrationMeasures) -> dict[str, Any]:
@@ -102,7 +109,7 @@ def _calibration(found: CalibrationMeasures) -> dict[str, Any]:
         "ece": found.ece,
         "brier": found.brier,
         "boxes": found.count,
-        "hits": found.base_rate,
+        "share_of_hits": found.base_rate,
         "bins": asdict(found.bins),
     }
 
@@ -110,7 +117,8 @@ def _calibration(found: CalibrationMeasures) -> dict[str, Any]:
 def _errors(found: ErrorTypes | None) -> dict[str, Any] | None:
     if found is None:
         return None
-    return {"operating_point": CHIEF_POINT, "hits": found.hits, "counts": found.counts}
+    basis = {"operating_point": CHIEF_POINT, "match_rule": IOU_50.name}
+    return {**basis, "hits": found.hits, "counts": found.counts}
 
 
 def _confusion(found: Evaluation) -> dict[str, Any] | None:

@@ -25,6 +25,7 @@ from lucency.detection.recipe import DetectionConfig
 from lucency.detection.run_folder import CONFIG, RESULTS, read_environment
 from lucency.evaluation.boxes import ImagePredictions
 from lucency.evaluation.coco_results import read_results
+from lucency.evaluation.operating_points import OperatingPoints
 
 METRICS = "metrics.json"
 
@@ -104,6 +105,7 @@ def _results(path: Path, dataset: Dataset, coco_truth: Path | None) -> Model:
         trained_on=str(ours.get("trained_on", "")),
         data_sha256=str(ours.get("data_sha256", "")),
         notes=found.notes,
+        covers=frozenset(found.predictions),
     )
 
 
@@ -117,7 +119,8 @@ def _written_beside(path: Path, sha256: str) -> dict[str, Any]:
 
 
 def _recorded_thresholds(written: Mapping[str, Any], dataset: Dataset) -> Thresholds | None:
-    points = written.get("thresholds") or {}
-    if not points or any(set(one) != set(dataset.label_map) for one in points.values()):
+    try:
+        points = OperatingPoints(**written["thresholds"])
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    return {point: dict(of_class) for point, of_class in points.items()}
+    return points.to_manifest() if set(points.balanced) == set(dataset.label_map) else None

@@ -34,7 +34,7 @@ class Model:
     choose them for, None for the usual. ``display`` is how its pixels are prepared, None where
     nobody says. ``data_sha256`` is the digest of the set it was trained on, empty where unknown;
     ``results_csv`` the learning curves of a checkpoint in our run folder; ``notes`` what the report
-    must say of it.
+    must say of it; ``covers`` the images that results are of, None where any can be looked at.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Model:
     data_sha256: str = ""
     results_csv: Path | None = None
     notes: tuple[str, ...] = ()
+    covers: frozenset[str] | None = None
 
 
 def bundle_model(detector: Detector, dataset: Dataset) -> Model:
@@ -99,7 +100,11 @@ def split_records(dataset: Dataset, split: str) -> tuple[ImageRecord, ...]:
     """The images of a split whose truth is known; raises `DatasetError` where there is none."""
     records = tuple(r for r in dataset.in_split(split) if r.status is not Status.UNKNOWN)
     if not records:
-        raise DatasetError(f"{dataset.root}: has no images with known truth in '{split}'")
+        splits = sorted({r.split for r in dataset.records if r.status is not Status.UNKNOWN})
+        raise DatasetError(
+            f"{dataset.root}: has no images with known truth in '{split}', only in "
+            f"{_listed(tuple(splits))}; name one of these, or split the set again"
+        )
     return records
 
 

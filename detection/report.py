@@ -65,7 +65,7 @@ def write_page(found: Evaluation, path: Path, *, dataset: Dataset, lies_in: Path
         facts=facts,
         headline=headline(measures, CHIEF_POINT),
         basis=basis_line(measures),
-        notes=found.measured.notes,
+        notes=found.notes,
         sections=[section for section in sections if section is not None],
     )
     write_report(page, path)

@@ -30,11 +30,14 @@ def basis_line(found: DetectionMeasures) -> str:
     parts = [
         f"{found.images} images, {found.images - found.negatives} of them ({share}) with "
         f"{found.findings} findings",
-        f"{found.patients} patients, {found.positive_patients} positive",
+        f"{found.patients} patients, {found.positive_patients} positive"
+        if found.patients_known
+        else "patients unknown",
         f"a hit: {found.rule.sentence}",
     ]
     if found.samples:
-        parts.append(f"95% intervals of {found.samples:,} samples of patients")
+        drawn = "patients" if found.patients_known else "images"
+        parts.append(f"95% intervals of {found.samples:,} samples of {drawn}")
     return "; ".join(parts) + "."
 
 
@@ -47,6 +50,8 @@ def headline(found: DetectionMeasures, point: str) -> dict[str, Cell]:
         "FROC, mean sensitivity": found.froc[ALL_CLASSES].mean,
         "image AUC": found.image_auc,
     }
+    if found.patient_level:
+        chief["patient AUC"] = found.patient_auc
     if point in found.points:
         rates = found.points[point][ALL_CLASSES]
         chief[f"precision ({point})"] = rates.precision
@@ -70,7 +75,8 @@ def precision_table(found: DetectionMeasures) -> Table:
         "Average precision",
         ("class", "findings", "boxes", "AP50", "AP50-95"),
         rows,
-        "As COCO defines it, by pycocotools: at most 100 boxes an image, whatever the match rule.",
+        "As COCO defines it, by pycocotools, whatever the match rule: the 100 best boxes of an "
+        "image and class.",
     )
 
 
@@ -191,7 +197,7 @@ def subgroups_table(groups: Sequence[SubgroupMeasures], point: str) -> Table:
         [
             (
                 # The break shows in the terminal, where intervals take a second line as well.
-                f"{one.value}\n({one.column})",
+                f"{one.column.replace('_', ' ')}:\n{one.value}",
                 one.images,
                 one.negatives,
                 one.findings,
@@ -203,8 +209,9 @@ def subgroups_table(groups: Sequence[SubgroupMeasures], point: str) -> Table:
             for one in groups
         ],
         f"Recall and false alarms at '{point}'. The size of a finding is the square root of its "
-        "share of the image: small below 0.05, large from 0.15 on. Groups of fewer than "
-        f"{SMALLEST} images are not measured; of many groups one looks bad by chance.",
+        "share of the image: small below 0.05, large from 0.15 on; its false alarms are boxes of "
+        f"that size. Groups of fewer than {SMALLEST} images are not measured; of many groups one "
+        "looks bad by chance.",
     )
 
 
@@ -214,7 +221,7 @@ def comparison_table(found: Evaluation) -> Table | None:
     if compared is None:
         return None
     rows = [
-        (_figure_name(one.name), one.first, one.second, one.difference, one.p_value)
+        (_figure_name(one.name), one.first, one.second, one.difference, _p(one.p_value))
         for one in compared.differences
         # Of a single class it repeats mAP50.
         if one.name != "agnostic_ap50" or len(found.measured.measures.classes) > 1
@@ -227,6 +234,10 @@ def comparison_table(found: Evaluation) -> Table | None:
         "for no difference, not corrected for the number of figures. Thresholds of "
         f"{compared.model.name}: {compared.thresholds.origin}.",
     )
+
+
+def _p(value: float | None) -> Cell:
+    return "< 0.001" if value is not None and value < 0.001 else value
 
 
 def _figure_name(name: str) -> str:

@@ -45,7 +45,7 @@ def print_evaluation(found: Evaluation, console: "Console") -> None:
     console.print(basis_line(measures), highlight=False)
     if measures.points:
         console.print(f"Thresholds: {measured.thresholds.origin}.", highlight=False)
-    for note in measured.notes:
+    for note in found.notes:
         console.print(f"Note: {note}", style="yellow", highlight=False)
     chief = headline(measures, CHIEF_POINT)
     console.print(_grid(Table("Figures", ("figure", "value"), list(chief.items())), one_line=True))

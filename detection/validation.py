@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lucency.annotations.records import Dataset
 from lucency.configs.calibration import ClassCalibration
+from lucency.detection.box_calibration import SCREENING, Calibrated, measure_scores
 from lucency.detection.detector import Detector
-from lucency.detection.measurement import Calibrated
+from lucency.detection.measurement import CHIEF_POINT
 from lucency.detection.predictions import (
     Progress,
     bundle_model,
@@ -19,12 +19,7 @@ from lucency.detection.predictions import (
 )
 from lucency.detection.recipe import DetectionConfig
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth
-from lucency.evaluation.calibration import (
-    CalibrationMeasures,
-    calibrated,
-    fit_calibration,
-    measure_calibration,
-)
+from lucency.evaluation.calibration import calibrated, fit_calibration
 from lucency.evaluation.detection_measures import DetectionMeasures
 from lucency.evaluation.error_types import ErrorTypes, error_types
 from lucency.evaluation.match_table import MatchTable, match_table
@@ -40,8 +35,6 @@ from lucency.evaluation.subgroups import (
 )
 
 SPLIT = "val"
-# The point whose errors a card tells of.
-CHIEF_POINT = "balanced"
 Steps = Callable[[str], Progress]
 
 
@@ -115,8 +108,11 @@ def validate(
             samples=samples,
             progress=on_step("Drawing samples of patients"),
         ),
-        calibrated=_measured(
-            table, raw if calibration else None, thresholds["screening"], samples=samples
+        calibrated=measure_scores(
+            table,
+            raw=np.concatenate([one.scores for one in raw]) if calibration else None,
+            screening=thresholds[SCREENING],
+            samples=samples,
         ),
         errors=error_types(truths, predictions, thresholds[CHIEF_POINT], class_names=names),
         table=table,
@@ -131,7 +127,7 @@ def _groups(
     thresholds: Mapping[str, float],
     samples: int,
 ) -> tuple[SubgroupMeasures, ...]:
-    names, columns = dataset.label_map.names, subgroups(dataset.in_split(SPLIT))
+    names, columns = dataset.label_map.names, subgroups(split_records(dataset, SPLIT))
     sizes = measure_sizes(
         truths, predictions, class_names=names, thresholds=thresholds, samples=samples
     )
@@ -169,34 +165,3 @@ def _calibrated(
             scores[of_class] = calibrated(scores[of_class], calibration[name])
     # As a detector gives them, so that no threshold is chosen between two equal scores.
     return replace(predictions, scores=scores.astype(np.float32).astype(np.float64))
-
-
-def _measured(
-    table: MatchTable,
-    raw: Sequence[ImagePredictions] | None,
-    screening: Mapping[str, float],
-    *,
-    samples: int,
-) -> tuple[Calibrated, ...]:
-    """How good the scores are: of all boxes, and of those that `screening` shows."""
-    patients = table.image_patient.astype(np.str_)[table.prediction_image]
-    correct = table.prediction_truth >= 0
-    before = None if raw is None else np.concatenate([np.zeros(0), *(one.scores for one in raw)])
-    least = np.array([screening[name] for name in table.class_names])[table.prediction_class]
-    everything = np.ones(len(correct), dtype=np.bool_)
-    shown = table.prediction_score >= least
-    choices = (("all boxes", everything), ("boxes that reach 'screening'", shown))
-
-    def of(scores: NDArray[np.float64], kept: NDArray[np.bool_]) -> CalibrationMeasures:
-        groups = patients[kept].tolist()
-        return measure_calibration(scores[kept], correct[kept], groups=groups, samples=samples)
-
-    return tuple(
-        Calibrated(
-            boxes,
-            after=of(table.prediction_score, kept),
-            before=None if before is None else of(before, kept),
-        )
-        for boxes, kept in choices
-        if kept.any()
-    )

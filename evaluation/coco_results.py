@@ -73,7 +73,7 @@ def read_results(path: Path, dataset: Dataset, *, coco_truth: Path | None = None
         classes, notes = _classes_by_name(categories, dataset.label_map, where=str(coco_truth))
     rows = [images.find(entry, names) for entry in entries]
     labels = [classes.get(entry["category_id"]) for entry in entries]
-    notes = [*notes, *_left_out(entries, rows, labels)]
+    notes = [*notes, *images.notes, *_left_out(entries, rows, labels)]
     used = [
         (entry, row, label)
         for entry, row, label in zip(entries, rows, labels, strict=True)
@@ -189,6 +189,7 @@ class _ImageNames:
                 found[int(record.image.stem)].add(row)
         # A name that two images share says nothing.
         self._rows = {name: min(rows) for name, rows in found.items() if len(rows) == 1}
+        self.notes: tuple[str, ...] = ()
 
     def find(self, entry: Mapping[str, Any], names: Mapping[object, str] | None) -> int | None:
         """The row of the image that a result is of; ``names`` are file names by image id."""
@@ -200,6 +201,7 @@ class _ImageNames:
             return None
         if isinstance(image_id, str):
             return self._named(image_id)
+        self.notes = ("Images were matched by the numbers that their names spell.",)
         return self._rows.get(int(image_id)) if float(image_id).is_integer() else None
 
     def _named(self, name: str) -> int | None:
@@ -255,9 +257,8 @@ def _left_out(
 ) -> list[str]:
     """What could not be matched, in sentences."""
     notes = []
-    lost = [
-        e["file_name"] or e["image_id"] for e, row in zip(entries, rows, strict=True) if row is None
-    ]
+    named = [entry["file_name"] or entry["image_id"] for entry in entries]
+    lost = [name for name, row in zip(named, rows, strict=True) if row is None]
     if lost:
         notes.append(
             f"{len(lost)} boxes of {len(set(lost))} images that the set does not have, or has "
@@ -287,9 +288,9 @@ def _by_image(
     for row, found in sorted(rows.items()):
         boxes = np.array([entry["bbox"] for entry, _ in found], dtype=np.float64)
         boxes[:, 2:] += boxes[:, :2]
-        image = dataset.records[row].image.as_posix()
         scores = np.array([entry["score"] for entry, _ in found], dtype=np.float64)
         labels = np.array([label for _, label in found], dtype=np.int64)
+        image = dataset.records[row].image.as_posix()
         predictions[image] = ImagePredictions(image, boxes, scores, labels)
     return predictions
 

@@ -87,7 +87,8 @@ class DetectionMeasures:
     operating point first. ``image_auc`` and ``patient_auc`` take the best box's score as the
     case's. ``recall_by_rule`` gives, for each operating point, the recall of all classes pooled
     under each of `MATCH_RULES`. ``patient_level`` is empty and ``patient_auc`` without value
-    where every image is a patient of its own.
+    where every image is a patient of its own; ``images_without_patient`` counts those of which the
+    set does not say whose they are: each is taken for a patient.
     """
 
     rule: MatchRule
@@ -111,6 +112,12 @@ class DetectionMeasures:
     image_auc: Estimate
     patient_auc: Estimate
     recall_by_rule: Mapping[str, Mapping[str, Estimate]]
+    images_without_patient: int = 0
+
+    @property
+    def patients_known(self) -> bool:
+        """Whether the set says of any image whose it is."""
+        return not self.images or self.images_without_patient < self.images
 
     @property
     def prevalence(self) -> float | None:

@@ -73,7 +73,7 @@ def froc_plot(curves: Mapping[str, Froc], points: Points | None = None) -> bytes
         )
         for false_alarms, found in froc.at.items():
             if found.value is not None:
-                axes.plot([false_alarms], [found.value], "o", color=colour, markersize=4.5)
+                axes.plot([false_alarms], [found.value], ".", color=colour, markersize=5)
             if len(curves) == 1 and found.low is not None and found.high is not None:
                 axes.vlines(false_alarms, found.low, found.high, color=colour, linewidth=1.0)
     shown = {

@@ -31,8 +31,8 @@ SECTIONS = (
     (
         BoxKind.MISS,
         "Worst misses",
-        "Findings without a prediction at the operating point: first the large ones on which no "
-        "box lies, or one of a low score only.",
+        "Findings without a prediction at the operating point: first the large ones that no "
+        "box fits by the match rule, or one of a low score only.",
     ),
     (BoxKind.FALSE_ALARM, "Worst false alarms", "Predictions without a finding, the surest first."),
     (BoxKind.HIT, "Hits", "Findings that were found, the surest first."),
@@ -50,8 +50,8 @@ class Case:
     """One hit, miss or false alarm.
 
     ``rank`` sorts the cases of a kind, the first to look at highest: the score, and for misses
-    the share of the image that the finding covers times the share of the threshold that its best
-    box lacks.
+    the share of the image that the finding covers times the share of the threshold that the best
+    box that fits it lacks.
     """
 
     kind: BoxKind
@@ -162,7 +162,7 @@ def _limit(kind: BoxKind, most: int) -> int:
 def _miss(truth: ImageTruth, row: int, name: str, best: float, threshold: float) -> Case:
     box = box_of(truth.boxes_xyxy[row])
     share = box.area / (truth.size_wh[0] * truth.size_wh[1])
-    found = f"best box on it {best:.2f}" if best > 0 else "no box on it"
+    found = f"best box that fits scores {best:.2f}" if best > 0 else "no box fits"
     caption = f"{name}, {share:.1%} of the image, {found}"
     return Case(BoxKind.MISS, truth.image, box, caption, share * (1.0 - best / threshold))
 

@@ -92,6 +92,7 @@ def measure_detections(
             }
             for point in limits
         },
+        images_without_patient=sum(not truth.patient_id for truth in truths),
     )
 
 

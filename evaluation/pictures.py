@@ -116,9 +116,12 @@ def draw_boxes(
     for drawn, corners in placed:
         if corners is not None:
             _outline(canvas, corners, COLOURS[drawn.kind], line_px, dashed=drawn.kind in DASHED)
+    taken: list[Corners] = []
     for drawn, corners in placed:
         if corners is not None and drawn.text:
-            _label(canvas, corners, drawn.text, COLOURS[drawn.kind], line_px)
+            taken.append(
+                _label(canvas, corners, drawn.text, COLOURS[drawn.kind], line_px, taken=taken)
+            )
     return canvas
 
 
@@ -239,9 +242,19 @@ def _dashes(
 
 
 def _label(
-    canvas: NDArray[np.uint8], corners: Corners, text: str, colour: Rgb, line_px: int
-) -> None:
-    """Dark letters on a plate of the box's colour: above the box, else below, else inside."""
+    canvas: NDArray[np.uint8],
+    corners: Corners,
+    text: str,
+    colour: Rgb,
+    line_px: int,
+    *,
+    taken: Sequence[Corners],
+) -> Corners:
+    """Dark letters on a plate of the box's colour: above the box, else below, else inside.
+
+    The first place is taken that is on the canvas and clear of the plates ``taken``, or the first
+    on the canvas. Returns the plate's corners.
+    """
     height, width = canvas.shape[:2]
     scale = max(0.4, max(width, height) / 950)
     pad, rim = max(2, round(5 * scale)), max(1, round(2 * scale))
@@ -253,11 +266,22 @@ def _label(
     plate_width, plate_height = text_width + 2 * pad, capital + descent + 2 * rim
     x = min(max(corners[0] - line_px, 0), max(width - plate_width, 0))
     above, below = corners[1] - line_px - plate_height, corners[3] + line_px + 1
-    y = above if above >= 0 else below if below + plate_height <= height else max(corners[1], 0)
-    y = min(y, max(height - plate_height, 0))
-    cv2.rectangle(canvas, (x, y), (x + plate_width - 1, y + plate_height - 1), colour, cv2.FILLED)
+    inside = min(max(corners[1], 0), max(height - plate_height, 0))
+    places = [place for place in (above, below) if 0 <= place <= height - plate_height]
+    plates = [(x, y, x + plate_width - 1, y + plate_height - 1) for y in (*places, inside)]
+    plate = next((one for one in plates if not _touches(one, taken)), plates[0])
+    x, y = plate[:2]
+    cv2.rectangle(canvas, (x, y), plate[2:], colour, cv2.FILLED)
     baseline = (x + pad, y + rim + capital)
     cv2.putText(canvas, text, baseline, FONT, scale, INK, thickness, cv2.LINE_AA)
+    return plate
+
+
+def _touches(plate: Corners, others: Sequence[Corners]) -> bool:
+    return any(
+        plate[0] <= x2 and x1 <= plate[2] and plate[1] <= y2 and y1 <= plate[3]
+        for x1, y1, x2, y2 in others
+    )
 
 
 def _measured(text: str, scale: float) -> tuple[int, int]:

@@ -7,7 +7,7 @@ tell little: intervals are wide, and of many subgroups one will look bad by chan
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +51,8 @@ class SubgroupMeasures:
     """What was measured in one subgroup, at the thresholds given.
 
     ``ap50`` is the mean over the classes with findings in the group. By size of findings
-    ``images`` are all images and ``image_auc`` has no value. ``too_small`` groups, of fewer than
-    `SMALLEST` images, are counted and not measured.
+    ``images`` and ``negatives`` are those of the whole set and ``image_auc`` has no value.
+    ``too_small`` groups, of fewer than `SMALLEST` images, are counted and not measured.
     """
 
     column: str
@@ -165,6 +165,7 @@ def measure_sizes(
     """
     pairs = list(pair_images(truths, predictions))
     sizes = [_sizes(truth, found) for truth, found in pairs]
+    negatives = sum(not len(truth.class_ids) for truth in truths)
     measured = []
     for number, (name, _) in enumerate(SIZES):
         chosen = [
@@ -181,7 +182,8 @@ def measure_sizes(
             seed=seed,
         )
         # An image without findings of this size may have others: it is no negative.
-        measured.append(_row(FINDING_SIZE, name, figures, Estimate(None)))
+        row = _row(FINDING_SIZE, name, figures, Estimate(None))
+        measured.append(replace(row, negatives=negatives))
     return tuple(measured)
 
 

@@ -108,6 +108,46 @@ def test_predict_takes_folders(tmp_path: Path, bundles: list[str], png: Png) -> 
     assert [Path(file).name for file in files] == ["single.png", "a.png", "b.png", "c.png"]
 
 
+def test_predict_names_files_as_they_are(tmp_path: Path, bundles: list[str], png: Png) -> None:
+    """Brackets are no markup, and the last number of a name is no suffix."""
+    names = ("[red]a[bold].png", "1.2.840.1", "1.2.840.2")
+    for name in names:
+        (tmp_path / name).write_bytes(png())
+    pictures = tmp_path / "pictures"
+    paths = [tmp_path / name for name in names]
+    result = run(predict, *paths, *bundles, "--pictures", pictures)
+    assert result.exit_code == 0, result.output
+    assert "[red]a[bold].png" in result.output
+    drawn = {path.name for path in pictures.iterdir()}
+    assert drawn == {"[red]a[bold].jpg", "1.2.840.1.jpg", "1.2.840.2.jpg"}
+
+
+def test_predict_takes_one_frame_of_several(tmp_path: Path, bundles: list[str]) -> None:
+    pages = [Image.new("L", (64 + 8 * page, 64), 90) for page in range(2)]
+    path, out = tmp_path / "pages.tif", tmp_path / "out.jsonl"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    assert run(predict, path, *bundles).exit_code == 1
+    result = run(predict, path, *bundles, "--frame", 2, "--json", out)
+    assert result.exit_code == 0, result.output
+    assert json.loads(out.read_text(encoding="utf-8"))["image"]["width"] == 72
+
+
+@pytest.mark.parametrize("place", ["folder", "image.png", "image.png/answers"])
+def test_predict_tells_at_once_that_it_cannot_write(
+    tmp_path: Path, bundles: list[str], png: Png, place: str
+) -> None:
+    """Before the first image is analysed; a forgotten file name costs no radiograph."""
+    (tmp_path / "folder").mkdir()
+    image = tmp_path / "image.png"
+    image.write_bytes(png())
+    pictures = tmp_path / "pictures"
+    result = run(predict, image, *bundles, "--json", tmp_path / place, "--pictures", pictures)
+    assert isinstance(result.exception, ConfigError)
+    assert str(result.exception).startswith(f"--json {tmp_path / place}: ")
+    assert image.read_bytes() == png()
+    assert not pictures.exists()
+
+
 def test_predict_refuses_a_folder_without_images(tmp_path: Path, bundles: list[str]) -> None:
     (tmp_path / "empty").mkdir()
     result = run(predict, tmp_path / "empty", *bundles)

@@ -215,3 +215,44 @@ def test_several_labels_are_rescaled_alike(
     plain = np.array([(9, 1 / 9), (0.25, 1.5), (0.35 / 0.65, 0.05 / 0.95)])
     assert odds["fracture"] == pytest.approx(3 * plain[:, 0], rel=1e-4)
     assert odds["lesion"] == pytest.approx(3 * plain[:, 1], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "ensemble", "calibrated"),
+    [
+        (None, False, True),
+        (InferenceOptions(), False, True),
+        (InferenceOptions(flip=True), False, False),
+        (None, True, False),
+    ],
+)
+def test_scores_are_calibrated_only_as_they_were_fitted(
+    tmp_path: Path,
+    make_detector: Make,
+    png: Png,
+    options: InferenceOptions | None,
+    ensemble: bool,
+    calibrated: bool,
+) -> None:
+    line = ClassCalibration(method="platt", slope=2.0)
+    both = {"fracture": line, "lesion": line}
+    pair = [make_detector(tmp_path / name, calibration=both) for name in ("one", "two")]
+    report = Pipeline(pair, options=options, ensemble=ensemble).analyze(png(), name="a").report
+    assert [model.calibrated for model in report.models] == [calibrated, calibrated]
+
+
+def test_naming_the_bundles_own_looks_changes_no_id(
+    tmp_path: Path, make_detector: Make, classifier_bundle: Bundle, png: Png
+) -> None:
+    own = InferenceOptions(flip=True)
+    both = [make_detector(tmp_path / "own", inference=own), classifier_bundle]
+    plain, named = (Pipeline(both, options=options) for options in (None, own))
+    assert plain.analyze(png(), name="a").report.id == named.analyze(png(), name="a").report.id
+
+
+def test_another_input_size_gives_another_id(tmp_path: Path, make_detector: Make, png: Png) -> None:
+    pair = [make_detector(tmp_path / part / "same", **more) for part, more in (
+        ("a", {}), ("b", {"input_size": 128}),
+    )]  # fmt: skip
+    assert pair[0].digest == pair[1].digest
+    assert len({Pipeline([one]).analyze(png(), name="a").report.id for one in pair}) == 2

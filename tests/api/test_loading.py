@@ -57,6 +57,18 @@ def test_bundles_are_found_by_shipped_name(detector_bundle: Bundle, shipped: Pat
         load_bundles(["absent"])
 
 
+def test_a_folder_that_is_no_bundle_hides_no_shipped_name(
+    detector_bundle: Bundle, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(detector_bundle.path, shipped / "fracture")
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "fracture"
+    run.mkdir()
+    assert load_bundles(["fracture"])[0].path == shipped / "fracture"
+    shutil.copytree(detector_bundle.path, run, dirs_exist_ok=True)
+    assert load_bundles(["fracture"])[0].path == Path("fracture")
+
+
 def test_none_shipped_and_none_given(shipped: Path) -> None:
     with pytest.raises(BundleError, match="--bundle"):
         load_bundles([])

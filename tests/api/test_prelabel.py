@@ -8,6 +8,7 @@ from lucency.api.prelabel import BundlePrelabeller, open_prelabeller, uncertaint
 from lucency.configs.bundle import Bundle
 from lucency.configs.errors import BundleError
 from lucency.configs.fusion import FusionSpec
+from lucency.configs.inference import InferenceOptions
 from lucency.datasets.radiographs import decode_radiograph
 
 Png = Callable[..., bytes]
@@ -53,6 +54,18 @@ def test_boxes_that_the_edge_leaves_nothing_of_are_not_proposed(
     # 128 x 64 pixels fill the upper half of the square; the lesion lies in the lower.
     found = BundlePrelabeller(detector_bundle)(decode_radiograph(png(128, 64), name="x.png"))
     assert [(box.label, box.box) for box in found.boxes] == [("fracture", Box(16, 16, 48, 48))]
+
+
+def test_the_bundles_own_looks_are_taken(
+    tmp_path: Path, make_detector: Callable[..., Bundle], png: Png
+) -> None:
+    """Thresholds hold for them: a box that the mirror image lacks scores half."""
+    bundle = make_detector(
+        tmp_path / "own", boxes=[(16, 16, 16, 16, 0.9, 0.1)], inference=InferenceOptions(flip=True)
+    )
+    found = BundlePrelabeller(bundle)(decode_radiograph(png(128, 128), name="x.png"))
+    assert found.best_score == pytest.approx(0.45)
+    assert found.boxes == ()
 
 
 def test_a_classifier_cannot_propose_boxes(classifier_bundle: Bundle) -> None:

@@ -117,3 +117,14 @@ def test_a_bundle_is_not_overwritten(tmp_path: Path) -> None:
 def test_an_unknown_name() -> None:
     with pytest.raises(BundleError, match="no such bundle; give a bundle's folder or a name"):
         find_bundle("nothing", package="lucency.classification")
+
+
+def test_a_folder_that_is_no_bundle_hides_no_shipped_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fracture").mkdir()
+    found = find_bundle("fracture", package="lucency.detection")
+    assert found.parent.name == "bundles"
+    (tmp_path / "fracture" / "manifest.json").touch()
+    assert find_bundle("fracture", package="lucency.detection") == Path("fracture")

@@ -168,6 +168,18 @@ def test_a_classifiers_bundle_is_refused(tmp_path: Path) -> None:
         Detector(wrong)
 
 
+@pytest.mark.parametrize("names", [("one",), ("one", "two", "three")], ids=len)
+def test_a_list_of_classes_that_is_not_the_models_is_refused(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    points = {"balanced": dict.fromkeys(names, 0.5)}
+    changed = manifest().model_copy(update={"class_names": names, "operating_points": points})
+    files = {"model.onnx": network(ROWS), "MODEL_CARD.md": b"card"}
+    bundle = write_bundle(tmp_path / "edited", changed, files)
+    with pytest.raises(BundleError, match=rf"names {len(names)}, the model knows 2"):
+        Detector(bundle)
+
+
 def test_what_is_not_a_network_is_refused(tmp_path: Path) -> None:
     files = {"model.onnx": b"no network", "MODEL_CARD.md": b"card"}
     broken = write_bundle(tmp_path / "broken", manifest(), files)

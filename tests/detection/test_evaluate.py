@@ -9,8 +9,8 @@ from lucency.annotations.findings import LabelMap, Status
 from lucency.annotations.records import Dataset, ImageRecord, write_tables
 from lucency.configs.calibration import ClassCalibration
 from lucency.configs.errors import DatasetError
-from lucency.detection.evaluate import manifest_figures
-from lucency.detection.measurement import calibration_of, measure
+from lucency.detection.evaluate import evaluate, manifest_figures
+from lucency.detection.measurement import measure
 from lucency.detection.predictions import Model, check_classes
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth
 from lucency.evaluation.calibration import calibrated
@@ -42,6 +42,8 @@ def test_a_manifest_has_figures_and_their_intervals() -> None:
     assert figures["image_sensitivity_balanced"] == pytest.approx(0.6)
     assert {"map50_95", "map50_positives", "agnostic_ap50", "froc_mean"} <= figures.keys()
     assert (figures["images"], figures["negatives"], figures["findings"]) == (10, 0, 10)
+    # The set names none.
+    assert "patients" not in figures
     assert figures["ap50_a"] == pytest.approx(1.0)
     assert intervals.keys() <= figures.keys()
     low, high = intervals["recall_balanced"]
@@ -102,8 +104,8 @@ def test_raw_scores_are_brought_back_from_calibrated_ones(dataset: Dataset) -> N
     found = {}
     for name, calibration in (("raw", {}), ("platt", platt)):
         model = model_of(calibration, thresholds=thresholds)
-        measured = measure(model, dataset, "val", samples=0, on_step=nothing_to_tell)
-        found[name] = calibration_of(measured, dataset, samples=20)
+        of_model = evaluate(model, dataset, "val", samples=5, on_step=nothing_to_tell)
+        found[name] = of_model.calibration
     assert found["raw"][0].before is None
     everything = found["platt"][0]
     assert everything.boxes == "all boxes"

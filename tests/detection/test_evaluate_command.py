@@ -97,7 +97,7 @@ def test_thresholds_come_from_validation_and_figures_from_test(
     assert found["thresholds"]["flattering"] is False
     assert found["prevalence"] == {
         "images": 15, "positive_images": 10, "negative_images": 5, "share_of_images": 10 / 15,
-        "patients": 8, "positive_patients": 8, "findings": 10,
+        "patients": 8, "positive_patients": 8, "images_without_patient": 0, "findings": 10,
     }  # fmt: skip
     assert found["match_rule"]["name"] == "iou50"
     assert found["figures"]["map50"]["value"] == pytest.approx(1.0)
@@ -239,7 +239,9 @@ def test_an_existing_folder_is_refused(
 def test_a_split_without_images_is_refused(
     dataset: Path, written: Callable[..., str], tmp_path: Path
 ) -> None:
-    with pytest.raises(DatasetError, match="no images with known truth in 'holdout'"):
+    with pytest.raises(
+        DatasetError, match=r"in 'holdout', only in \['test', 'train', 'val'\]; name"
+    ):
         run(written(results("test")), dataset, tmp_path / "out", split="holdout")
     assert not (tmp_path / "out").exists()
 

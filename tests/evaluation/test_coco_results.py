@@ -106,6 +106,18 @@ def test_a_name_that_two_images_share_is_left_out_and_told(read):
     assert any("has twice by this name" in note for note in found.notes)
 
 
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [({"image_id": 42}, True), ({"image_id": 7, "file_name": "b.png"}, False), ({}, False)],
+    ids=["number", "file name", "stem"],
+)
+def test_images_found_by_a_number_alone_are_told(read, image, told):
+    """In another's file 42 may be any image, and not the one of that name."""
+    found = read([entry(**image)])
+    assert len(found.predictions) == 1
+    assert any("matched by the numbers" in note for note in found.notes) is told
+
+
 def test_no_results_are_no_predictions(read):
     assert read([]).predictions == {}
 

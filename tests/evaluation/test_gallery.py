@@ -42,8 +42,8 @@ def test_cases_are_sorted_with_the_first_to_look_at_first(measured):
     assert by_kind[BoxKind.FALSE_ALARM] == ["c", "a"]
     captions = [(c.image, c.caption) for c in cases if c.kind is not BoxKind.FALSE_ALARM]
     assert ("a", "fracture, score 0.90, IoU 1.00 with a finding") in captions
-    assert ("b", "fracture, 9.0% of the image, best box on it 0.40") in captions
-    assert ("a", "fracture, 0.2% of the image, no box on it") in captions
+    assert ("b", "fracture, 9.0% of the image, best box that fits scores 0.40") in captions
+    assert ("a", "fracture, 0.2% of the image, no box fits") in captions
 
 
 def test_of_misses_of_one_size_the_one_without_a_box_is_worse(measured):

@@ -159,3 +159,20 @@ def test_compared_boxes():
         (BoxKind.HIT, "fracture 0.90"),
         (BoxKind.FALSE_ALARM, "fracture 0.80"),
     ]
+
+
+def test_labels_of_two_boxes_on_one_place_are_both_to_be_read():
+    """The second would cover the first: it stands below its box instead."""
+    image = np.zeros((300, 300), np.uint8)
+    box = Box(100, 100, 200, 200)
+    alone = draw_boxes(image, [DrawnBox(box, BoxKind.MISS, "missed: fracture")])
+    both = draw_boxes(
+        image,
+        [
+            DrawnBox(box, BoxKind.MISS, "missed: fracture"),
+            DrawnBox(box, BoxKind.FALSE_ALARM, "fracture 0.31"),
+        ],
+    )
+    above = (slice(0, 96), slice(0, 300))
+    np.testing.assert_array_equal(both[above], alone[above])
+    assert (both[206:] == COLOURS[BoxKind.FALSE_ALARM]).all(axis=2).any()

@@ -166,7 +166,10 @@ def test_sizes_are_measured_apart():
     assert [row.recall.value for row in found] == [0.0, 1.0, 1.0]
     assert [row.false_positives_per_image.value for row in found] == [6 / 13, 1 / 13, 0]
     assert [row.ap50.value for row in found] == [0.0, 1.0, 1.0]
-    assert {row.images for row in found} == {13}
+    # An image with findings of another size is no negative.
+    assert {(row.images, row.negatives) for row in found} == {
+        (13, sum(not len(t.class_ids) for t in truths))
+    }
 
 
 def test_a_poor_box_on_a_finding_counts_with_the_size_of_the_finding():
