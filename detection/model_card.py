@@ -277,8 +277,9 @@ from pathlib import Path
 
 from lucency.datasets.radiographs import read_radiograph
 from lucency.detection.detector import open_detector
+from lucency.detection.inference import detect
 
-found = open_detector("path/of/this/folder").detect(read_radiograph(Path("image.dcm")))
+found = detect([open_detector("path/of/this/folder")], read_radiograph(Path("image.dcm")))
 ```
 
 or `lucency predict`. Pixels are prepared by the bundle's own display function, so give it the
