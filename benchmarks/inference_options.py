@@ -9,10 +9,6 @@ of its own, so that load on the machine hits all alike. Prints Markdown: mAP50 o
 both from one look by a paired bootstrap over patients, and the median and quartiles of the ratio
 of the time to that of one look at the same image, decoding left out. ``--images`` takes so many,
 evenly spread.
-
-Where views are put together, boxes are suppressed at a lower overlap than in one plain look, which
-moves figures by itself. So differences are from one look suppressed at that same overlap; what the
-overlap alone does stands in the first row.
 """
 
 import argparse
@@ -27,14 +23,13 @@ from lucency.annotations.findings import Status
 from lucency.annotations.records import Dataset, ImageRecord, read_dataset
 from lucency.configs.inference import InferenceOptions, TileSpec
 from lucency.datasets.radiographs import read_radiograph
-from lucency.detection.box_fusion import FUSION_IOU
-from lucency.detection.detector import DEFAULT_IOU, LEAST_SCORE, Detector, open_detector
+from lucency.detection.detector import LEAST_SCORE, Detector, open_detector
 from lucency.detection.inference import detect
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth, truth_from_findings
 from lucency.evaluation.comparison import compare_detections
 from lucency.evaluation.estimates import Estimate
 
-PLAIN, CONTROL = "one look, as by default", f"one look, overlap {FUSION_IOU}"
+PLAIN = "one look"
 MAX_DETECTIONS = 100
 
 
@@ -44,7 +39,6 @@ class Way:
 
     detectors: Sequence[Detector]
     options: InferenceOptions
-    iou: float = FUSION_IOU
 
 
 def ways(
@@ -52,8 +46,7 @@ def ways(
 ) -> Mapping[str, Way]:
     plain, flip = InferenceOptions(), InferenceOptions(flip=True)
     found = {
-        PLAIN: Way([first], plain, DEFAULT_IOU),
-        CONTROL: Way([first], plain),
+        PLAIN: Way([first], plain),
         "flip": Way([first], flip),
     }
     for size in tile_sizes:
@@ -100,7 +93,6 @@ def looked_at(
                 radiograph,
                 options=named[name].options,
                 conf=LEAST_SCORE,
-                iou=named[name].iou,
                 max_detections=MAX_DETECTIONS,
             )
             seconds[name].append(time.perf_counter() - start)
@@ -149,7 +141,7 @@ def main() -> None:
     for name in named:
         compared = compare_detections(
             truths,
-            predictions[CONTROL],
+            predictions[PLAIN],
             predictions[name],
             class_names=dataset.label_map.names,
             thresholds_first={},
@@ -162,7 +154,7 @@ def main() -> None:
             for figure in (figures["map50"], figures["froc_mean"])
             for text in (shown(figure.second), shown(figure.difference, sign="+"))
         ]
-        print(f"| {name} | {' | '.join(cells)} | {cost(seconds[name], seconds[CONTROL])} |")
+        print(f"| {name} | {' | '.join(cells)} | {cost(seconds[name], seconds[PLAIN])} |")
 
 
 if __name__ == "__main__":

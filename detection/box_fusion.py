@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lucency.detection.detections import Detections, above
 
 # The paper's threshold; above it two boxes are of one finding.
-FUSION_IOU = 0.55
+FUSION_IOU = 0.5
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def test_boxes_are_those_of_ultralytics_in_stored_pixels(run: Path, tmp_path: Pa
     assert shown.shape == (64, 48)
     model = import_ultralytics().YOLO(str(run / "weights/best.pt"))
     expected = model.predict(
-        np.dstack([shown] * 3), imgsz=96, conf=1e-9, iou=0.7, max_det=5, verbose=False
+        np.dstack([shown] * 3), imgsz=96, conf=1e-9, iou=0.5, max_det=5, verbose=False
     )[0].boxes
     assert len(found.scores) == 5
     np.testing.assert_allclose(found.boxes_xyxy, 2 * expected.xyxy.numpy(), rtol=1e-5)
