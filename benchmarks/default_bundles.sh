@@ -28,8 +28,8 @@ prepare() {
 prepare fracatlas 90/10/0
 prepare tbx11k 80/20/0
 
-# Fractures: first at 416 pixels, then at 640; the second stage stops early at its first plateau, and
-# the third goes on from its best epoch.
+# Fractures: first at 416 pixels, then at 640. The second stage stops early on its first plateau; the
+# third goes on from its best epoch.
 train fracture "$out/fracatlas" "$out/fracture-416" \
   --set "weights=$coco" --set image_size=416 --set epochs=24 --set patience=24 \
   --set negatives=0.7 --set augment.rotation=15 --set augment.scale=0.4 --set augment.mosaic=0.5 \
@@ -38,21 +38,27 @@ train fracture "$out/fracatlas" "$out/fracture-640a" \
   --set "weights=$out/fracture-416/weights/best.pt" --set epochs=26 --set patience=5 \
   --set negatives=0.7 --set augment.rotation=15 \
   --set ultralytics.warmup_epochs=1 --set ultralytics.close_mosaic=9
-train fracture "$out/fracatlas" "$out/fracture-640" \
+train fracture "$out/fracatlas" "$out/fracture-640b" \
   --set "weights=$out/fracture-640a/weights/best.pt" --set epochs=26 --set patience=26 \
   --set ultralytics.warmup_epochs=1 --set ultralytics.close_mosaic=8
 
-# The same length and size as the plain run, to stand beside it.
+# As many epochs as the plain runs take, from the same weights, to stand beside them.
 if [ "${STOCK:-yes}" = yes ]; then
-  train fracture "$out/fracatlas" "$out/fracture-beside-stock" \
-    --set "weights=$coco" --set image_size=416 --set epochs=24 --set patience=24 \
-    --set negatives=0.7 --set ultralytics.close_mosaic=10
+  for size in 416 512; do
+    train fracture "$out/fracatlas" "$out/fracture-$size-beside-stock" \
+      --set "weights=$coco" --set "image_size=$size" --set epochs=24 --set patience=24 \
+      --set negatives=0.7 --set ultralytics.close_mosaic=10
+  done
 fi
 
-# Chest lesions.
+# Chest lesions: the first stage is as long as the plain run.
 train chest_lesion "$out/tbx11k" "$out/chest-416" \
   --set "weights=$coco" --set image_size=416 --set epochs=20 --set patience=20 \
   --set ultralytics.close_mosaic=7
+
+train chest_lesion "$out/tbx11k" "$out/chest-512" \
+  --set "weights=$out/chest-416/weights/best.pt" --set epochs=24 --set patience=24 \
+  --set ultralytics.lr0=0.0008 --set ultralytics.warmup_epochs=1 --set ultralytics.close_mosaic=8
 
 if [ "${STOCK:-yes}" = yes ]; then
   [ -d "$out/stock-fracatlas" ] || step python "$(dirname "$0")/stock_detector.py" \
@@ -61,9 +67,9 @@ if [ "${STOCK:-yes}" = yes ]; then
     "$out/tbx11k" "$coco" "$out/stock-tbx11k" --epochs 20
 fi
 
-[ -d "$out/fracture" ] || step lucency export "$out/fracture-640" "$out/fracatlas" "$out/fracture" \
+[ -d "$out/fracture" ] || step lucency export "$out/fracture-640b" "$out/fracatlas" "$out/fracture" \
   --precision fp16
-[ -d "$out/chest-lesion" ] || step lucency export "$out/chest-416" "$out/tbx11k" \
+[ -d "$out/chest-lesion" ] || step lucency export "$out/chest-512" "$out/tbx11k" \
   "$out/chest-lesion" --precision fp16
 for bundle in fracture chest-lesion; do
   set=$([ $bundle = fracture ] && echo fracatlas || echo tbx11k)
