@@ -46,9 +46,13 @@ def export_onnx(checkpoint: Path, *, image_size: int) -> bytes:
         written = load_checkpoint(copy).export(
             format="onnx", dynamic=True, simplify=False, imgsz=image_size, verbose=False
         )
-        data = Path(written).read_bytes()
-    onnx.checker.check_model(data, full_check=True)
-    return data
+        model = onnx.load(written)
+    # Ultralytics tells there in which folder the training lay; what else it tells, others may read.
+    kept = [entry for entry in model.metadata_props if entry.key != "description"]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
 
 
 def halved(data: bytes, network: Any) -> bytes:

@@ -51,6 +51,12 @@ def test_half_precision_loses_nothing(checkpoint: Path, single: bytes) -> None:
     np.testing.assert_allclose(found[:, :4], expected[:, :4], atol=1e-2)
 
 
+def test_no_folder_of_the_training_is_told(single: bytes) -> None:
+    told = {entry.key: entry.value for entry in onnx.load_model_from_string(single).metadata_props}
+    assert told["task"] == "detect"
+    assert "description" not in told
+
+
 def test_without_batch_normalisation_weights_are_rounded(single: bytes) -> None:
     class Bare:
         def state_dict(self) -> dict[str, object]:
