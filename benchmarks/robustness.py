@@ -22,7 +22,7 @@ from lucency.annotations.records import read_dataset
 from lucency.configs.display import DisplaySpec
 from lucency.datasets.display import display
 from lucency.datasets.radiographs import Radiograph, read_radiograph
-from lucency.detection.detector import open_detector
+from lucency.detection.detector import DEFAULT_IOU, open_detector
 from lucency.detection.offline_ultralytics import import_ultralytics
 from lucency.evaluation.average_precision import average_precision
 from lucency.evaluation.boxes import ImagePredictions, truth_from_findings
@@ -89,6 +89,7 @@ def _opened(path: Path, image_size: int) -> Callable[[Image, str], ImagePredicti
             cv2.cvtColor(image, cv2.COLOR_GRAY2BGR),
             imgsz=image_size,
             conf=LEAST_SCORE,
+            iou=DEFAULT_IOU,
             max_det=MOST_BOXES,
             verbose=False,
         )
