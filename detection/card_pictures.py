@@ -81,7 +81,7 @@ def _curves(found: Validation) -> NDArray[np.uint8]:
         right, names, _marks(found, lambda rates: (rates.false_positives_per_image, rates.recall))
     )
     left.set(xlabel="Recall (sensitivity)", ylabel="Precision", xlim=(0, 1), ylim=(0, 1.02))
-    left.set_title(f"AP50 {measures.map50}", fontsize=10)
+    left.set_title(f"mAP50 {measures.map50}", fontsize=10)
     right.set(xlabel="False alarms an image", ylabel="Sensitivity", ylim=(0, 1.02))
     right.set_xscale("symlog", linthresh=0.125, linscale=0.3)
     right.set_xlim(0, 10)
@@ -89,7 +89,7 @@ def _curves(found: Validation) -> NDArray[np.uint8]:
     right.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     right.minorticks_off()
     right.set_title(f"FROC, mean sensitivity {measures.froc[ALL_CLASSES].mean}", fontsize=10)
-    for axes, loc in ((left, "upper right"), (right, "upper left")):
+    for axes, loc in ((left, "best"), (right, "upper left")):
         axes.grid(color="#E3E6EA")
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(loc=loc, fontsize=8.5)

@@ -16,8 +16,8 @@ from lucency.detection.detections import Detections, above
 from lucency.evaluation.calibration import calibrated, least_raw
 
 DEFAULT_CONF = 0.25
-# Of boxes of a class that overlap by more than half only the best stays: by the usual match rule they
-# would be one finding, and the second a false alarm. Ultralytics' 0.7 is made for crowds.
+# Of boxes of a class that overlap by more than half only the best stays: by the usual match rule
+# they would be one finding, and the second a false alarm. Ultralytics' 0.7 is made for crowds.
 DEFAULT_IOU = 0.5
 MAX_DETECTIONS = 300
 # Raw scores below this are noise: no evaluation saw them, so no calibration tells of them, and a

@@ -109,8 +109,15 @@ def take_up(config: DetectionConfig, run: Path, dataset: Dataset) -> None:
         raise ConfigError(f"{run}: nothing to resume: {CONFIG} is missing; train without --resume")
     if is_finished(run):
         raise ConfigError(f"{run}: nothing to resume: this training has finished")
-    if read_config(DetectionConfig, run / CONFIG) != config:
-        raise ConfigError(f"{run / CONFIG}: differs from the configuration given; resume the same")
+    began = read_config(DetectionConfig, run / CONFIG)
+    if began != config:
+        changed = [
+            k for k in DetectionConfig.model_fields if getattr(began, k) != getattr(config, k)
+        ]
+        raise ConfigError(
+            f"{run / CONFIG}: differs from the configuration given in {', '.join(changed)}; "
+            "resume with the same file and the same --set"
+        )
     facts = read_environment(run)
     if facts and facts.get("dataset_sha256") != dataset_digest(dataset):
         raise ConfigError(

@@ -48,7 +48,12 @@ def case_meter(table: MatchTable, cases: Cases, limits: Mapping[str, NDArray[np.
         figures: dict[Key, NDArray[np.float64]] = {}
         for point, calls in called.items():
             tp, fp, tn, fn = (part @ weight for part in _cells(cases.positive, calls))
-            rates = (ratio(tp, tp + fn), ratio(tn, tn + fp), ratio(tp, tp + fp), ratio(tn, tn + fn))
+            # Among positives alone every call is right, which tells nothing.
+            mixed = (tp + fn > 0) & (tn + fp > 0)
+            ppv, npv = (
+                np.where(mixed, value, np.nan) for value in (ratio(tp, tp + fp), ratio(tn, tn + fn))
+            )
+            rates = (ratio(tp, tp + fn), ratio(tn, tn + fp), ppv, npv)
             for rate, values in zip(RATES, rates, strict=True):
                 figures[cases.kind, point, rate] = values
         return figures

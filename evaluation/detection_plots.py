@@ -219,6 +219,8 @@ def learning_curves(results_csv: Path) -> bytes:
     figures.set_ylim(0, 1.5 * max(figures.get_ylim()[1], 0.1))
     losses.set_ylim(0, None)
     _mark_best(figures, epochs, columns.get("metrics/mAP50(B)"))
+    for axes in (losses, figures):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     add_legend(losses, loc="upper right")
     add_legend(figures, loc="upper left")
     return svg_of(figure)
@@ -252,7 +254,7 @@ def _line(
 
 
 def _mark_best(axes: Axes, epochs: NDArray[np.float64], values: NDArray[np.float64] | None) -> None:
-    if values is None or not np.isfinite(values).any():
+    if values is None or not (values > 0).any():
         return
     best = int(np.nanargmax(values))
     axes.axvline(epochs[best], color=INK, linewidth=0.8, linestyle=":")
