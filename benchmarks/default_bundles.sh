@@ -28,27 +28,27 @@ prepare() {
 prepare fracatlas 90/10/0
 prepare tbx11k 80/20/0
 
-# Fractures: first at 416 pixels, then at 640. The second stage stops early on its first plateau; the
-# third goes on from its best epoch.
-train fracture "$out/fracatlas" "$out/fracture-416" \
-  --set "weights=$coco" --set image_size=416 --set epochs=24 --set patience=24 \
-  --set negatives=0.7 --set augment.rotation=15 --set augment.scale=0.4 --set augment.mosaic=0.5 \
-  --set ultralytics.close_mosaic=8
-train fracture "$out/fracatlas" "$out/fracture-640a" \
-  --set "weights=$out/fracture-416/weights/best.pt" --set epochs=26 --set patience=5 \
-  --set negatives=0.7 --set augment.rotation=15 \
-  --set ultralytics.warmup_epochs=1 --set ultralytics.close_mosaic=9
-train fracture "$out/fracatlas" "$out/fracture-640b" \
-  --set "weights=$out/fracture-640a/weights/best.pt" --set epochs=26 --set patience=26 \
-  --set ultralytics.warmup_epochs=1 --set ultralytics.close_mosaic=8
+# Fractures: as many epochs as the plain run takes, from the same weights.
+fracture() {  # RUN SIZE
+  train fracture "$out/fracatlas" "$out/$1" \
+    --set "weights=$coco" --set "image_size=$2" --set epochs=24 --set patience=24 \
+    --set negatives=0.7 --set ultralytics.close_mosaic=10
+}
+fracture fracture-512 512
 
-# As many epochs as the plain runs take, from the same weights, to stand beside them.
-if [ "${STOCK:-yes}" = yes ]; then
-  for size in 416 512; do
-    train fracture "$out/fracatlas" "$out/fracture-$size-beside-stock" \
-      --set "weights=$coco" --set "image_size=$size" --set epochs=24 --set patience=24 \
-      --set negatives=0.7 --set ultralytics.close_mosaic=10
-  done
+# What was tried beside it (docs/results.md), three trainings in turn among it.
+if [ "${TRIED:-no}" = yes ]; then
+  fracture fracture-416 416
+  hulls=(--set negatives=0.7 --set augment.rotation=15)
+  train fracture "$out/fracatlas" "$out/stage-1" "${hulls[@]}" \
+    --set "weights=$coco" --set image_size=416 --set epochs=24 --set patience=24 \
+    --set augment.scale=0.4 --set augment.mosaic=0.5 --set ultralytics.close_mosaic=8
+  train fracture "$out/fracatlas" "$out/stage-2" "${hulls[@]}" \
+    --set "weights=$out/stage-1/weights/best.pt" --set epochs=26 --set patience=5 \
+    --set ultralytics.warmup_epochs=1 --set ultralytics.close_mosaic=9
+  train fracture "$out/fracatlas" "$out/stage-3" \
+    --set "weights=$out/stage-2/weights/best.pt" --set epochs=26 --set patience=26 \
+    --set ultralytics.warmup_epochs=1 --set ultralytics.close_mosaic=8
 fi
 
 # Chest lesions: the first stage is as long as the plain run.
@@ -67,7 +67,7 @@ if [ "${STOCK:-yes}" = yes ]; then
     "$out/tbx11k" "$coco" "$out/stock-tbx11k" --epochs 20
 fi
 
-[ -d "$out/fracture" ] || step lucency export "$out/fracture-640b" "$out/fracatlas" "$out/fracture" \
+[ -d "$out/fracture" ] || step lucency export "$out/fracture-512" "$out/fracatlas" "$out/fracture" \
   --precision fp16
 [ -d "$out/chest-lesion" ] || step lucency export "$out/chest-512" "$out/tbx11k" \
   "$out/chest-lesion" --precision fp16
