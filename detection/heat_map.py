@@ -43,21 +43,6 @@ class Explanation:
     score: float
 
 
-def heat_map(
-    model: Detector | CheckpointDetector,
-    radiograph: Radiograph,
-    detection_index: int = 0,
-    *,
-    masks: int = MASKS,
-    seed: int = 0,
-    on_progress: Progress | None = None,
-) -> NDArray[np.float32]:
-    """`explain`'s heat map alone: (H, W) float32 in pixels of the stored image."""
-    return explain(
-        model, radiograph, detection_index, masks=masks, seed=seed, on_progress=on_progress
-    ).heat
-
-
 def explain(
     model: Detector | CheckpointDetector,
     radiograph: Radiograph,

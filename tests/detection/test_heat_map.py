@@ -14,7 +14,7 @@ from lucency.configs.errors import ConfigError
 from lucency.datasets.radiographs import read_radiograph
 from lucency.detection.detector import Detector
 from lucency.detection.explain_command import explain as command
-from lucency.detection.heat_map import Explanation, draw_heat, explain, heat_inside, heat_map
+from lucency.detection.heat_map import Explanation, draw_heat, explain, heat_inside
 
 
 def network() -> bytes:
@@ -81,7 +81,7 @@ def test_a_bundles_map_lies_on_the_stored_image(bundle: Bundle, image: Path) -> 
     share, fair = heat_inside(found)
     assert fair == pytest.approx(32 * 32 / (64 * 128), abs=0.01)
     assert share > 4 * fair
-    again = heat_map(Detector(bundle), read_radiograph(image), masks=150)
+    again = explain(Detector(bundle), read_radiograph(image), masks=150).heat
     assert again.tobytes() == found.heat.tobytes()
 
 

@@ -1,12 +1,14 @@
 """Made-up truth and predictions, and sets in which images stand several times."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth
+from lucency.evaluation.detection_measures import LesionRates
+from lucency.evaluation.measuring import measure_detections
 
 DetectionSet = tuple[list[ImageTruth], list[ImagePredictions]]
 
@@ -77,3 +79,16 @@ def made_up_set() -> Callable[..., DetectionSet]:
 def repeated_set() -> Callable[..., DetectionSet]:
     """Makes the set in which each image stands ``weights`` (I,) times, its copies side by side."""
     return _repeated
+
+
+@pytest.fixture
+def rates_at() -> Callable[..., Mapping[str, LesionRates]]:
+    """Hits, false alarms and misses at thresholds, by class and of all classes."""
+
+    def measured(truths, predictions, thresholds, *, class_names):
+        points = {"chosen": thresholds}
+        return measure_detections(
+            truths, predictions, class_names=class_names, thresholds=points, samples=0
+        ).points["chosen"]
+
+    return measured

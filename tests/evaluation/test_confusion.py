@@ -6,19 +6,10 @@ import pytest
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth
 from lucency.evaluation.confusion import confusion_matrix
 from lucency.evaluation.match_rules import CENTRE, IOU_50
-from lucency.evaluation.measuring import measure_detections
 
 NAMES = ("a", "b")
 LOW = {"a": 0.1, "b": 0.1}
 HERE, CLOSE, AWAY = (0.0, 0, 10, 10), (0.0, 1, 10, 11), (50.0, 50, 60, 60)
-
-
-def rates_at(truths, predictions, thresholds, *, class_names):
-    """Hits, false alarms and misses at thresholds, by class and of all classes."""
-    points = {"chosen": thresholds}
-    return measure_detections(
-        truths, predictions, class_names=class_names, thresholds=points, samples=0
-    ).points["chosen"]
 
 
 def image(marked, found, name="0"):
@@ -56,7 +47,7 @@ def test_by_hand(marked, found, expected):
 
 
 @pytest.mark.parametrize("rule", [IOU_50, CENTRE], ids=lambda rule: rule.name)
-def test_sums_are_those_of_all_findings_and_boxes(rule):
+def test_sums_are_those_of_all_findings_and_boxes(rule, rates_at):
     rng = np.random.default_rng(0)
     truths, predictions = [], []
     for number in range(40):

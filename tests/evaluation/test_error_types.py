@@ -6,7 +6,6 @@ import pytest
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth
 from lucency.evaluation.detection_measures import ALL_CLASSES
 from lucency.evaluation.error_types import FALSE_ALARMS, MISSES, error_types
-from lucency.evaluation.measuring import measure_detections
 
 NAMES = ("a", "b")
 LOW = {"a": 0.1, "b": 0.1}
@@ -19,14 +18,6 @@ CLOSE, HALF_OFF, FAR_OFF, GRAZING, AWAY = (
     (0.0, 9, 10, 19),
     (50.0, 50, 60, 60),
 )
-
-
-def rates_at(truths, predictions, thresholds, *, class_names):
-    """Hits, false alarms and misses at thresholds, by class and of all classes."""
-    points = {"chosen": thresholds}
-    return measure_detections(
-        truths, predictions, class_names=class_names, thresholds=points, samples=0
-    ).points["chosen"]
 
 
 def image(marked, found, name="0"):
@@ -127,7 +118,7 @@ def random_set(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_counts_add_up_to_all_false_positives_and_negatives(seed):
+def test_counts_add_up_to_all_false_positives_and_negatives(seed, rates_at):
     truths, predictions = random_set(seed)
     names, thresholds = ("a", "b", "c"), {"a": 0.5, "b": 0.2, "c": 0.05}
     found = error_types(truths, predictions, thresholds, class_names=names)

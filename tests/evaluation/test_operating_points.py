@@ -9,7 +9,6 @@ from lucency.evaluation.boxes import ImagePredictions, ImageTruth
 from lucency.evaluation.detection_measures import ALL_CLASSES
 from lucency.evaluation.match_rules import IOU_30
 from lucency.evaluation.matching import ScoredMatches
-from lucency.evaluation.measuring import measure_detections
 from lucency.evaluation.operating_points import (
     UNMEASURED,
     OperatingPoints,
@@ -20,14 +19,6 @@ from lucency.evaluation.reached_points import reached_points
 
 ONE = ("fracture",)
 HERE, AWAY = [0.0, 0, 10, 10], [50.0, 50, 60, 60]
-
-
-def rates_at(truths, predictions, thresholds, *, class_names):
-    """Hits, false alarms and misses at thresholds, by class and of all classes."""
-    points = {"chosen": thresholds}
-    return measure_detections(
-        truths, predictions, class_names=class_names, thresholds=points, samples=0
-    ).points["chosen"]
 
 
 def image_set(right, wrong, *, missed=0, negatives=0):
@@ -62,7 +53,7 @@ def test_detection_points_by_their_definitions():
     assert points.specific["fracture"] == pytest.approx((0.6 + 0.55) / 2)
 
 
-def test_specific_is_stricter_where_false_alarms_are_many():
+def test_specific_is_stricter_where_false_alarms_are_many(rates_at):
     right = [0.95, 0.9, 0.6, 0.5, 0.45]
     wrong = [0.8, 0.75]
     truths, predictions = image_set(right, wrong)
@@ -158,7 +149,7 @@ def test_the_balanced_point_varies_less_than_the_highest_f1_and_is_as_good(monke
     assert quality["robust"] > quality["highest"]
 
 
-def test_between_two_good_ranges_one_of_them_is_taken():
+def test_between_two_good_ranges_one_of_them_is_taken(rates_at):
     """After 20 hits come 30 false alarms, then 20 hits: as good before as after, bad between."""
     right = [*np.linspace(0.99, 0.9, 20), *np.linspace(0.1, 0.05, 20)]
     wrong = np.linspace(0.7, 0.3, 25)
@@ -210,7 +201,7 @@ def test_classes_are_chosen_apart():
 
 
 @pytest.mark.parametrize("score", [0.0, 1.0, np.nextafter(0.5, 1)], ids=["zero", "one", "half"])
-def test_thresholds_stay_inside_and_separate_neighbours(score):
+def test_thresholds_stay_inside_and_separate_neighbours(score, rates_at):
     below = max(np.nextafter(score, 0), 0.0)
     truths, predictions = image_set([score], [below], negatives=9)
     threshold = choose_detection_points(truths, predictions, class_names=ONE).balanced["fracture"]
