@@ -1,4 +1,4 @@
-"""Losses over independent yes-or-no labels, some of which may be unknown."""
+"""Losses over yes-or-no labels, some of which may be unknown, or over one label of several."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +15,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 def build_loss(config: ClassificationConfig) -> Loss:
     """The loss that a recipe asks for, of logits and targets (N, C)."""
     smoothing = config.label_smoothing
+    if config.loss == "cross_entropy":
+        return partial(known_cross_entropy, smoothing=smoothing)
     if config.loss == "bce":
         return partial(masked_bce, smoothing=smoothing)
     return partial(
@@ -47,6 +49,19 @@ def masked_focal(
     distance = (smoothed - torch.sigmoid(logits)).abs()
     weights = alpha * smoothed + (1.0 - alpha) * (1.0 - smoothed)
     return _mean(weights * distance.pow(gamma) * losses, known)
+
+
+def known_cross_entropy(logits: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy over the images of which it is known which one label they have.
+
+    ``logits`` and ``targets`` are (N, C), a known target 1 for one label and 0 for the others.
+    Smoothing s gives each label s / C (Szegedy et al., CVPR 2016). All unknown gives 0.
+    """
+    known = (targets == 1).any(dim=1)
+    if not known.any():
+        return logits.sum() * 0.0
+    of_label = targets[known].nan_to_num().argmax(dim=1)
+    return functional.cross_entropy(logits[known], of_label, label_smoothing=smoothing)
 
 
 def _known(targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:

@@ -1,37 +1,31 @@
 """The networks that classify whole radiographs, and the table that names them."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from lucency.classification.attention import ChannelAttention, PixelAttention, SpatialAttention
+from lucency.classification.backbones import BACKBONES, Backbone, densenet
+from lucency.classification.heads import HEADS, Head
 from lucency.configs.errors import ConfigError
-
-# The stem is a stage of its own; each further one is a dense block with its transition.
-_DENSE_STAGES = ("denseblock1", "denseblock2", "denseblock3", "denseblock4")
 
 
 class StagedNetwork(nn.Module):
     """A backbone in stages, an attention over its feature map, and a head.
 
-    ``stage_starts`` names the parts of ``features`` with which a new stage begins; training
-    freezes the first few stages. ``forward`` takes (N, channels, H, W) and gives logits (N, C):
-    one independent yes-or-no answer for each label.
+    ``forward`` takes (N, channels, H, W) and gives logits (N, C). The head sees the mean of the
+    attended map over its places, so that a logit's gradient is the same everywhere on it.
     """
 
-    def __init__(
-        self,
-        features: nn.Sequential,
-        *,
-        stage_starts: tuple[str, ...],
-        attention: nn.Module,
-        head: nn.Module,
-    ) -> None:
+    def __init__(self, backbone: Backbone, *, attention: nn.Module, head: Head) -> None:
         super().__init__()
-        self.features = features
+        self.features = backbone.features
         self.attention = attention
         self.head = head
-        self._stage_starts = stage_starts
+        self._stage_starts = backbone.stage_starts
 
     @property
     def stages(self) -> tuple[tuple[nn.Module, ...], ...]:
@@ -43,49 +37,60 @@ class StagedNetwork(nn.Module):
             stages[-1].append(part)
         return tuple(tuple(stage) for stage in stages)
 
+    def attended(self, images: Tensor) -> Tensor:
+        """Feature maps (N, K, h, w), not negative, of images (N, channels, H, W)."""
+        maps: Tensor = self.attention(self.features(images))
+        return maps
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, C) of images (N, channels, H, W)."""
-        maps = torch.relu(self.features(images))
-        pooled = self.attention(maps).mean(dim=(2, 3))
-        logits: Tensor = self.head(pooled)
+        logits: Tensor = self.head(self.attended(images).mean(dim=(2, 3)))
         return logits
 
 
-class SpatialAttention(nn.Module):
-    """Weights every place of a feature map by what is there.
-
-    The spatial half of CBAM (Woo et al., ECCV 2018): the mean and the maximum over the channels,
-    a 7 × 7 convolution, a sigmoid. (N, K, H, W) in, the same shape out.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weigh = nn.Conv2d(2, 1, kernel_size=7, padding=3, bias=False)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """The feature maps (N, K, H, W), each place multiplied by its weight in (0, 1)."""
-        summary = torch.cat((maps.mean(dim=1, keepdim=True), maps.amax(dim=1, keepdim=True)), 1)
-        return maps * torch.sigmoid(self.weigh(summary))
+def tbnet(*, classes: int, channels: int, head: str = "mlp") -> StagedNetwork:
+    """TBNet: DenseNet-121 (Huang et al., CVPR 2017) with spatial attention."""
+    backbone = densenet("densenet121", channels=channels)
+    return _network(backbone, SpatialAttention(), head, classes)
 
 
-def tbnet(*, classes: int, channels: int) -> StagedNetwork:
-    """TBNet: DenseNet-121 (Huang et al., CVPR 2017), spatial attention, head 512-256-C."""
-    features, width = _densenet("densenet121", channels=channels)
-    return StagedNetwork(
-        features,
-        stage_starts=_DENSE_STAGES,
-        attention=SpatialAttention(),
-        head=_head(width, classes=classes),
-    )
+def pneumonianet(*, classes: int, channels: int, head: str = "mlp") -> StagedNetwork:
+    """PneumoniaNet: as TBNet, with an attention that weighs each place by itself."""
+    backbone = densenet("densenet121", channels=channels)
+    return _network(backbone, PixelAttention(backbone.width), head, classes)
+
+
+def fracturenet(*, classes: int, channels: int, head: str = "mlp") -> StagedNetwork:
+    """FractureNet: DenseNet-169 with channel and spatial attention (CBAM)."""
+    backbone = densenet("densenet169", channels=channels)
+    attention = nn.Sequential(ChannelAttention(backbone.width), SpatialAttention())
+    return _network(backbone, attention, head, classes)
+
+
+def findingsnet(*, classes: int, channels: int, head: str = "mlp") -> StagedNetwork:
+    """For many findings at once: DenseNet-121 with channel attention, since places differ."""
+    backbone = densenet("densenet121", channels=channels)
+    return _network(backbone, ChannelAttention(backbone.width), head, classes)
+
+
+def plain(name: str, *, classes: int, channels: int, head: str = "mlp") -> StagedNetwork:
+    """A backbone of `BACKBONES` without attention."""
+    return _network(BACKBONES[name](channels=channels), nn.Identity(), head, classes)
 
 
 # A further network is one function above and one line here.
 NETWORKS: dict[str, Callable[..., StagedNetwork]] = {
     "tbnet": tbnet,
+    "pneumonianet": pneumonianet,
+    "fracturenet": fracturenet,
+    "findingsnet": findingsnet,
+    **{name: partial(plain, name) for name in BACKBONES},
 }
 
 
-def build_network(name: str, *, classes: int, channels: int) -> StagedNetwork:
+def build_network(
+    name: str, *, classes: int, channels: int, head: Literal["mlp", "linear"] = "mlp"
+) -> StagedNetwork:
     """Build a network with random weights.
 
     Raises
@@ -96,7 +101,12 @@ def build_network(name: str, *, classes: int, channels: int) -> StagedNetwork:
     """
     if name not in NETWORKS:
         raise ConfigError(f"network: no '{name}'; choose one of: {', '.join(sorted(NETWORKS))}")
-    return NETWORKS[name](classes=classes, channels=channels)
+    return NETWORKS[name](classes=classes, channels=channels, head=head)
+
+
+def probabilities_of(logits: Tensor, *, exclusive: bool) -> Tensor:
+    """Probabilities (N, C) of logits (N, C): of independent labels, or of one label of several."""
+    return torch.softmax(logits, dim=1) if exclusive else torch.sigmoid(logits)
 
 
 def freeze_stages(network: StagedNetwork, count: int) -> None:
@@ -112,27 +122,6 @@ def freeze_stages(network: StagedNetwork, count: int) -> None:
             part.requires_grad_(False)
 
 
-def _densenet(name: str, *, channels: int) -> tuple[nn.Sequential, int]:
-    import torchvision
-
-    densenet = getattr(torchvision.models, name)(weights=None)
-    features: nn.Sequential = densenet.features
-    if channels != 3:
-        stem = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
-        nn.init.kaiming_normal_(stem.weight)
-        features.conv0 = stem
-    return features, densenet.classifier.in_features
-
-
-def _head(width: int, *, classes: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(width, 512),
-        nn.BatchNorm1d(512),
-        nn.ReLU(),
-        nn.Dropout(0.5),
-        nn.Linear(512, 256),
-        nn.BatchNorm1d(256),
-        nn.ReLU(),
-        nn.Dropout(0.25),
-        nn.Linear(256, classes),
-    )
+def _network(backbone: Backbone, attention: nn.Module, head: str, classes: int) -> StagedNetwork:
+    made = HEADS[head](backbone.width, classes=classes)
+    return StagedNetwork(backbone, attention=attention, head=made)

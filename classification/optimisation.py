@@ -1,10 +1,44 @@
 """How steps are taken: the learning rate of each, and the precision they are worked out in."""
 
 import torch
+from torch import nn
 
+from lucency.classification.networks import StagedNetwork
 from lucency.classification.recipe import ClassificationConfig
 
 FIRST_CYCLE_EPOCHS = 10
+LEAST_RATE = 1e-7
+_MOMENTUM = 0.9
+_OPTIMISERS = {
+    "adamw": torch.optim.AdamW,
+    "adam": torch.optim.Adam,
+    "sgd": torch.optim.SGD,
+}
+
+
+def build_optimiser(
+    network: StagedNetwork, config: ClassificationConfig, *, head_alone: bool
+) -> torch.optim.Optimizer:
+    """The optimiser of what is trained in a phase; each part of the network in its own group.
+
+    The first group, the head with the attention, learns at the phase's full rate, the last stage of
+    the backbone as well, and each stage before it at ``stage_decay`` of the next one's: what is
+    near the input is general already (Howard and Ruder, ACL 2018).
+    """
+    rate = config.head_learning_rate if head_alone else config.learning_rate
+    parts: list[tuple[nn.Module, ...]] = [(network.head, network.attention)]
+    parts += reversed(network.stages)
+    groups = []
+    for number, modules in enumerate(parts):
+        trained = [p for module in modules for p in module.parameters() if p.requires_grad]
+        if trained:
+            factor = config.stage_decay ** max(0, number - 1)
+            groups.append({"params": trained, "lr": rate * factor})
+    further = {"momentum": _MOMENTUM, "nesterov": True} if config.optimiser == "sgd" else {}
+    made: torch.optim.Optimizer = _OPTIMISERS[config.optimiser](
+        groups, lr=rate, weight_decay=config.weight_decay, **further
+    )
+    return made
 
 
 def learning_rates(
@@ -12,11 +46,13 @@ def learning_rates(
 ) -> torch.optim.lr_scheduler.LRScheduler:
     """The learning rate of each step of a phase."""
     if config.schedule == "one_cycle":
-        rate = float(optimiser.param_groups[0]["lr"])
-        return torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * steps)
+        rates = [float(group["lr"]) for group in optimiser.param_groups]
+        return torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=epochs * steps)
     # SGDR (Loshchilov and Hutter, ICLR 2017): each cosine lasts twice as long as the one before.
     first = min(FIRST_CYCLE_EPOCHS, epochs) * steps
-    return torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimiser, T_0=first, T_mult=2)
+    return torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(
+        optimiser, T_0=first, T_mult=2, eta_min=LEAST_RATE
+    )
 
 
 def half_precision(device: torch.device) -> torch.dtype | None:

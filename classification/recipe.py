@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from lucency.configs.bundle import RESEARCH_USE
+from lucency.configs.bundle import RESEARCH_USE, RadiographKind
 from lucency.configs.display import DisplaySpec
+from lucency.configs.point_targets import ClassificationTargets
 from lucency.configs.schema import StrictModel
 from lucency.datasets.augment import CLASSIFICATION, Transforms, check_crop_sizes
 
@@ -21,10 +22,12 @@ class ClassificationConfig(StrictModel):
     task: Literal["classification"]
     name: str = Field(min_length=1)
     network: str = "tbnet"
+    head: Literal["mlp", "linear"] = "mlp"
     weights: str = "imagenet"
     channels: Literal[1, 3] = 3
     input_size: int = Field(default=224, ge=32, le=1024)
     labels: tuple[str, ...] = Field(min_length=1)
+    exclusive: bool = False
     display: DisplaySpec = DisplaySpec(method="percentile", longest_side=512)
     seed: int = Field(default=0, ge=0, lt=2**31)
 
@@ -32,14 +35,16 @@ class ClassificationConfig(StrictModel):
     head_learning_rate: float = Field(default=1e-3, gt=0.0)
     epochs: int = Field(default=30, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0.0)
+    stage_decay: float = Field(default=1.0, gt=0.0, le=1.0)
     frozen_stages: int = Field(default=3, ge=0)
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
     schedule: Literal["warm_restarts", "one_cycle"] = "warm_restarts"
     weight_decay: float = Field(default=1e-4, ge=0.0)
     batch: int = Field(default=32, ge=2)
     gradient_clip: float = Field(default=1.0, gt=0.0)
     patience: int = Field(default=10, ge=1)
 
-    loss: Literal["bce", "focal"] = "focal"
+    loss: Literal["bce", "focal", "cross_entropy"] = "focal"
     focal_alpha: float = Field(default=0.25, gt=0.0, lt=1.0)
     focal_gamma: float = Field(default=2.0, ge=0.0)
     label_smoothing: float = Field(default=0.05, ge=0.0, lt=1.0)
@@ -47,8 +52,14 @@ class ClassificationConfig(StrictModel):
     balance_by: str = ""
     augment: Transforms = CLASSIFICATION
 
+    calibration: Literal["temperature", "isotonic", "none"] = "temperature"
+    operating_points: ClassificationTargets = ClassificationTargets()
+
     workers: int = Field(default=0, ge=0)
+    role: Literal["findings", "router"] = "findings"
+    kinds: tuple[RadiographKind, ...] = ()
     licence: str = "AGPL-3.0-or-later"
+    commercial_use: bool = True
     intended_use: str = RESEARCH_USE
 
     @field_validator("labels")
@@ -65,6 +76,16 @@ class ClassificationConfig(StrictModel):
                 "weights: none starts from random numbers, so nothing may stay frozen: "
                 "set head_epochs and frozen_stages to 0"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _one_answer_or_several(self) -> "ClassificationConfig":
+        if self.exclusive != (self.loss == "cross_entropy"):
+            raise ValueError("loss: cross_entropy is for exclusive labels, and they need it")
+        if self.exclusive and len(self.labels) < 2:
+            raise ValueError("exclusive labels must be two or more")
+        if self.exclusive and self.calibration == "isotonic":
+            raise ValueError("calibration: isotonic would break the sum of exclusive labels")
         return self
 
     @model_validator(mode="after")

@@ -17,9 +17,14 @@ from numpy.typing import NDArray
 from lucency.annotations.records import read_dataset
 from lucency.classification.batches import Batches, split_batches, training_batches
 from lucency.classification.checkpoint import checkpoint_bytes, read_checkpoint, state_bytes
-from lucency.classification.losses import build_loss, masked_bce
-from lucency.classification.networks import StagedNetwork, build_network, freeze_stages
-from lucency.classification.optimisation import half_precision, learning_rates
+from lucency.classification.losses import build_loss, known_cross_entropy, masked_bce
+from lucency.classification.networks import (
+    StagedNetwork,
+    build_network,
+    freeze_stages,
+    probabilities_of,
+)
+from lucency.classification.optimisation import build_optimiser, half_precision, learning_rates
 from lucency.classification.recipe import ClassificationConfig
 from lucency.classification.run_folder import (
     BEST,
@@ -104,7 +109,10 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         network = build_network(
-            config.network, classes=len(config.labels), channels=config.channels
+            config.network,
+            classes=len(config.labels),
+            channels=config.channels,
+            head=config.head,
         )
         network.to(device).to(memory_format=torch.channels_last)
         checkpoint = read_checkpoint(run_dir / LAST) if resume else None
@@ -212,12 +220,15 @@ class _Run:
 
     def _validate(self, network: StagedNetwork) -> tuple[float, float]:
         """The plain loss and the mean AUC on the validation split."""
-        logits = predict_logits(network, self.val_batches, device=self.device)
+        exclusive = self.config.exclusive
+        logits = torch.from_numpy(predict_logits(network, self.val_batches, device=self.device))
         targets = torch.from_numpy(self.val_split.targets)
-        loss = float(masked_bce(torch.from_numpy(logits), targets))
+        loss = float((known_cross_entropy if exclusive else masked_bce)(logits, targets))
+        # Logits of independent labels rank as probabilities do, but never tie at 0 or 1.
+        ranks = probabilities_of(logits, exclusive=True) if exclusive else logits
         aucs = []
         for column, label in enumerate(self.config.labels):
-            scores = logits[self.val_split.known(label), column].astype(np.float64)
+            scores = ranks.numpy()[self.val_split.known(label), column].astype(np.float64)
             found = classification_metrics(self.val_split.truth(label), scores, threshold=0.0)
             aucs.append(found.auc if found.auc is not None else math.nan)
         return loss, float(np.mean(aucs))
@@ -230,9 +241,7 @@ class _Run:
         if config.frozen_stages > stages:
             raise ConfigError(f"frozen_stages: {config.network} has {stages} stages")
         freeze_stages(network, stages if in_head_phase else config.frozen_stages)
-        rate = config.head_learning_rate if in_head_phase else config.learning_rate
-        trained = [p for p in network.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(trained, lr=rate, weight_decay=config.weight_decay)
+        optimiser = build_optimiser(network, config, head_alone=in_head_phase)
         epochs = config.head_epochs if in_head_phase else config.epochs
         schedule = learning_rates(optimiser, config, epochs=epochs, steps=len(self.train_batches))
         # Only float16 needs its gradients scaled: bfloat16 has the exponent of float32.

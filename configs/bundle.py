@@ -28,6 +28,7 @@ MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 MODEL_CARD = "MODEL_CARD.md"
 WEIGHTS = "weights.safetensors"
+RadiographKind = Literal["chest", "bone"]
 RESEARCH_USE = "For research use only. Not a medical device; not for diagnosis."
 
 
@@ -49,6 +50,15 @@ class BundleManifest(StrictModel):
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     display: DisplaySpec
     display_digest: str
+    exclusive: bool = Field(
+        default=False, description="of a classifier: its classes exclude each other and sum to 1"
+    )
+    role: Literal["findings", "router"] = Field(
+        default="findings", description="router: tells what kind of radiograph an image is"
+    )
+    kinds: tuple[RadiographKind, ...] = Field(
+        default=(), description="the kinds of radiograph it is for; none: any"
+    )
     calibration: Mapping[str, ClassCalibration] = Field(
         default={}, description="by class; operating points are thresholds on calibrated scores"
     )
@@ -88,6 +98,8 @@ class BundleManifest(StrictModel):
             )
         if self.calibration and set(self.calibration) != set(self.class_names):
             raise ValueError("calibration must name each class, or none")
+        if self.exclusive and not _one_temperature(self.calibration):
+            raise ValueError("calibration of classes that exclude each other must be one slope")
         for point, thresholds in self.operating_points.items():
             if set(thresholds) != set(self.class_names):
                 raise ValueError(f"operating point '{point}' must have a threshold for each class")
@@ -184,6 +196,13 @@ def find_bundle(name: str, *, package: str) -> Path:
         return path
     known = f"one of: {', '.join(names)}" if names else "none is shipped with this version"
     raise BundleError(f"{name}: no such bundle; give a bundle's folder or a name ({known})")
+
+
+def _one_temperature(calibration: Mapping[str, ClassCalibration]) -> bool:
+    """Whether probabilities that sum to 1 still do, once normalised again."""
+    return len({one.slope for one in calibration.values()}) <= 1 and all(
+        one.method == "platt" and one.intercept == 0 for one in calibration.values()
+    )
 
 
 def _read_manifest(path: Path) -> BundleManifest:

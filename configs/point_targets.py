@@ -37,3 +37,17 @@ class PointTargets(StrictModel):
 
 
 DEFAULT_TARGETS = PointTargets()
+
+
+class ClassificationTargets(StrictModel):
+    """What the outer operating points of a classifier are chosen for, the same for each label.
+
+    ``screening`` is the highest threshold with this sensitivity, ``specific`` the lowest with this
+    specificity; ``balanced``, between them, has the highest sum of both.
+    """
+
+    screening_sensitivity: float = Field(default=0.95, gt=0, le=1)
+    specific_specificity: float = Field(default=0.95, gt=0, le=1)
+
+
+DEFAULT_CLASSIFICATION_TARGETS = ClassificationTargets()
