@@ -15,7 +15,10 @@ def build_app() -> typer.Typer:
     from lucency.api import commands as service
     from lucency.api import (
         demo_command,
+        embed_commands,
         evaluate_commands,
+        experiment_commands,
+        explain_commands,
         export_commands,
         fusion_commands,
         labelling_commands,
@@ -23,7 +26,6 @@ def build_app() -> typer.Typer:
     )
     from lucency.datasets import commands as datasets
     from lucency.datasets import import_command, split_command
-    from lucency.detection import explain_command
     from lucency.evaluation import commands as evaluation
     from lucency.evaluation import explore_command
 
@@ -51,14 +53,17 @@ def build_app() -> typer.Typer:
         datasets.phantoms,
         train_commands.train,
         train_commands.tune,
+        experiment_commands.cross_validate,
+        experiment_commands.compare,
         export_commands.export,
         evaluate_commands.evaluate,
         fusion_commands.fuse,
         service.predict,
-        explain_command.explain,
+        explain_commands.explain,
+        embed_commands.embed,
         service.serve,
     ):
-        app.command(command.__name__.rstrip("_"))(command)
+        app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
     return app
 
 

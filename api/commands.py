@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from lucency.api.choices import KindAsked
+
 Bundles = Annotated[
     list[str] | None,
     typer.Option(
@@ -89,6 +91,13 @@ def predict(
         int | None,
         typer.Option(min=1, help="Frame of DICOM files or page of TIFFs that have several."),
     ] = None,
+    kind: Annotated[
+        KindAsked,
+        typer.Option(
+            help="What the images show: chest or bone runs the models for that, any runs all; auto "
+            "asks the router, if one is loaded, which refuses what is neither."
+        ),
+    ] = KindAsked.AUTO,
     json_path: Annotated[
         Path | None,
         typer.Option("--json", help="Write the service's answers here, one line a file."),
@@ -128,6 +137,7 @@ def predict(
         conf=conf,
         operating_point=operating_point,
         frame=frame,
+        kind=kind,
         json_path=json_path,
         pictures=pictures,
     )

@@ -131,10 +131,11 @@ def _detector(
 def _classifier(
     out: Path, dataset: Path, console: Console, *, overrides: tuple[str, ...]
 ) -> dict[str, str]:
-    from lucency.classification.commands import measure_classifier, training_progress
+    from lucency.classification.evaluate_command import measure_classifier
     from lucency.classification.export import export
     from lucency.classification.recipe import ClassificationConfig
     from lucency.classification.train import train
+    from lucency.classification.train_command import training_progress
 
     config = read_config(ClassificationConfig, find_config("demo_classifier"), overrides=overrides)
     run, bundle = out / "runs" / "classifier", out / "bundles" / "classifier"

@@ -22,21 +22,26 @@ def evaluate(
     model: Annotated[
         str,
         typer.Argument(
-            help="A bundle (folder or shipped name), a run, a .pt, or a COCO results .json."
+            help="A bundle (folder or shipped name); a detector's run, .pt or COCO results .json; "
+            "a classifier's .csv of probabilities."
         ),
     ],
-    dataset: Annotated[Path, typer.Argument(help="A split data set with the same classes.")],
+    dataset: Annotated[
+        Path, typer.Argument(help="A split data set with the same classes, or label columns.")
+    ],
     out: Annotated[Path, typer.Argument(help="New folder for report.html and metrics.json.")],
     split: Annotated[str, typer.Option(help="Which split to measure on.")] = "test",
     compare: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="A second detector to measure on the same images."),
+        typer.Option(metavar="MODEL", help="A second model to measure on the same images."),
     ] = None,
     by: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="Subgroups by this column of dataset.csv; repeatable."),
     ] = None,
-    rule: Annotated[Rule, typer.Option(help="When a box has found a finding.")] = Rule.IOU50,
+    rule: Annotated[
+        Rule, typer.Option(help="When a box has found a finding (detectors).")
+    ] = Rule.IOU50,
     samples: Annotated[
         int, typer.Option(min=0, help="Bootstrap samples for the 95% intervals; 0 for none.")
     ] = 1000,
@@ -50,16 +55,16 @@ def evaluate(
     from lucency.detection.evaluate_command import EvaluateOptions, evaluate_detector
 
     model, compare = _best_of_run(model), compare and _best_of_run(compare)
-    classifier = _classifier(model)
-    if classifier is not None:
-        if compare or by or coco_truth or rule is not Rule.IOU50:
+    if _is_classifier(model):
+        if coco_truth or rule is not Rule.IOU50:
             raise ConfigError(
-                f"{model}: is a classifier; --compare, --by, --rule and --coco-truth are for "
-                "detectors, so leave them out"
+                f"{model}: is a classifier; --rule and --coco-truth are for detectors, so leave "
+                "them out"
             )
-        from lucency.classification.commands import evaluate_classifier
+        from lucency.classification import evaluate_command as classifiers
 
-        evaluate_classifier(classifier, dataset, out, split=split)
+        chosen = classifiers.EvaluateOptions(split, compare, tuple(by or ()), samples)
+        classifiers.evaluate_classifier(model, dataset, out, chosen)
         return
     if any(Path(name).suffix == ".pt" for name in (model, compare or "")):
         need_training_libraries()
@@ -73,13 +78,16 @@ def _best_of_run(model: str) -> str:
     return str(best) if best.is_file() else model
 
 
-def _classifier(model: str) -> Path | None:
-    """The folder of a classifier's bundle, given or shipped; None for all else."""
-    from lucency.api.loading import shipped_bundles
+def _is_classifier(model: str) -> bool:
+    """Whether it is a table of probabilities, or the bundle of a classifier, given or shipped."""
+    from lucency.api.loading import find_any_bundle
     from lucency.configs.bundle import load_bundle
+    from lucency.configs.errors import BundleError
 
-    shipped = next((folder for folder in shipped_bundles() if folder.name == model), None)
-    path = Path(model) if Path(model).is_dir() else shipped
-    if path is None or load_bundle(path).manifest.task != "classification":
-        return None
-    return path
+    if Path(model).suffix.lower() == ".csv":
+        return True
+    try:
+        folder = find_any_bundle(model)
+    except BundleError:
+        return False
+    return load_bundle(folder).manifest.task == "classification"

@@ -10,7 +10,7 @@ from lucency.api.training_libraries import need_training_libraries
 
 
 class Precision(StrEnum):
-    """How a detector's weights are stored."""
+    """How a model's weights are stored."""
 
     FP32 = "fp32"
     FP16 = "fp16"
@@ -22,13 +22,17 @@ def export(
     dataset: Annotated[Path, typer.Argument(help="The data set it was trained on.")],
     out: Annotated[Path, typer.Argument(help="New folder for the bundle.")],
     precision: Annotated[
-        Precision, typer.Option(help="Of a detector: fp16 is half as large, int8 a third or less.")
+        Precision,
+        typer.Option(help="Of the weights: fp16 is half as large, int8 a third or less."),
     ] = Precision.FP32,
     tiles: Annotated[
         int | None, typer.Option(min=64, help="A detector looks at tiles of this side, too.")
     ] = None,
     flip: Annotated[
         bool, typer.Option("--flip", help="A detector averages with the mirrored image.")
+    ] = False,
+    torchscript: Annotated[
+        bool, typer.Option("--torchscript", help="Of a classifier: model.torchscript as well.")
     ] = False,
     without_weights: Annotated[
         bool,
@@ -46,6 +50,10 @@ def export(
         )
     need_training_libraries()
     if read_yaml(run / "config.yaml").get("task") == "detection":
+        if torchscript:
+            raise ConfigError(
+                f"{run}: is a detector's run; --torchscript is for classifiers: leave it out"
+            )
         from lucency.detection.export_command import export_detector
 
         export_detector(
@@ -58,11 +66,17 @@ def export(
             with_weights=not without_weights,
         )
         return
-    if precision is not Precision.FP32 or tiles or flip or without_weights:
+    if tiles or flip:
         raise ConfigError(
-            f"{run}: is a classifier's run; --precision, --tiles, --flip and --without-weights "
-            f"are for detectors: leave them out"
+            f"{run}: is a classifier's run; --tiles and --flip are for detectors: leave them out"
         )
-    from lucency.classification.commands import export_classifier
+    from lucency.classification.export_command import export_classifier
 
-    export_classifier(run, dataset, out)
+    export_classifier(
+        run,
+        dataset,
+        out,
+        precision=precision.value,
+        torchscript=torchscript,
+        with_weights=not without_weights,
+    )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+from lucency.classification.router import check_router
 from lucency.configs.bundle import MANIFEST, Bundle, load_bundle
 from lucency.configs.errors import BundleError
 from lucency.configs.inference import InferenceOptions
@@ -72,8 +73,9 @@ def check_together(bundles: Sequence[Bundle]) -> None:
     Raises
     ------
     BundleError
-        There is none, two have one name, or one is fused with a classifier that is not here, or
-        with a label that it does not know.
+        There is none but a router, two have one name, there are two routers or one that is none, or
+        a detector is fused with a classifier that is not here, or with a label that it does not
+        know.
 
     """
     if not bundles:
@@ -87,6 +89,7 @@ def check_together(bundles: Sequence[Bundle]) -> None:
                 "findings could not be told apart, so load one of them"
             )
         seen[name] = bundle.path
+    _check_routers(bundles)
     classifiers = {b.digest: b for b in bundles if b.manifest.task == "classification"}
     for bundle in bundles:
         fusion = bundle.manifest.fusion
@@ -105,6 +108,20 @@ def check_together(bundles: Sequence[Bundle]) -> None:
                 f"{partner.path} knows only {', '.join(partner.manifest.class_names)}; "
                 "fuse them again with `lucency fuse`"
             )
+
+
+def _check_routers(bundles: Sequence[Bundle]) -> None:
+    routers = [bundle for bundle in bundles if bundle.manifest.role == "router"]
+    for bundle in routers:
+        check_router(bundle)
+    if len(routers) > 1:
+        paths = " and ".join(str(bundle.path) for bundle in routers)
+        raise BundleError(f"{paths}: both are routers; load one of them")
+    if len(routers) == len(bundles):
+        raise BundleError(
+            f"{routers[0].path}: is a router, which only tells what other models an image is for; "
+            "name another bundle too"
+        )
 
 
 def terms(bundles: Sequence[Bundle]) -> list[str]:

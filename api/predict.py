@@ -13,8 +13,9 @@ from rich.progress import track
 from rich.table import Table
 
 from lucency.annotations.geometry import Box
+from lucency.api.choices import KindAsked
 from lucency.api.pipeline import Analysis, Pipeline
-from lucency.api.schemas import Disagreement, Report, error_answer
+from lucency.api.schemas import Disagreement, Report, error_answer, image_error_code
 from lucency.configs import atomic
 from lucency.configs.bundle import RESEARCH_USE
 from lucency.configs.display import DisplaySpec
@@ -39,7 +40,8 @@ class Outcome:
     def json_line(self) -> str:
         """The service's answer, the file's path before it."""
         if self.report is None:
-            answer = error_answer("unreadable_image", self.error, fault=self.fault)
+            code = image_error_code(self.fault or ImageFault.UNREADABLE)
+            answer = error_answer(code, self.error, fault=self.fault)
         else:
             answer = self.report.model_dump(mode="json")
         return json.dumps({"file": str(self.path), **answer}, ensure_ascii=False) + "\n"
@@ -78,10 +80,11 @@ def predict_files(
     conf: float | None,
     operating_point: str | None,
     frame: int | None,
+    kind: KindAsked = KindAsked.AUTO,
     json_path: Path | None,
     pictures: Path | None,
 ) -> tuple[Outcome, ...]:
-    """Analyse files one after the other; one that cannot be read does not stop the rest.
+    """Analyse files one after the other; one that is refused does not stop the rest.
 
     Raises
     ------
@@ -92,7 +95,9 @@ def predict_files(
     """
     if json_path is not None:
         _refuse_unwritable(json_path)
-    analyze = partial(pipeline.analyze, conf=conf, operating_point=operating_point, frame=frame)
+    analyze = partial(
+        pipeline.analyze, conf=conf, operating_point=operating_point, frame=frame, kind=kind
+    )
     if pictures is None:
         outcomes = _analyze_all(analyze, paths, folder=None)
     else:
@@ -110,11 +115,15 @@ def print_table(outcomes: Sequence[Outcome]) -> None:
     legend = "* at or above the threshold. " if marked else ""
     if any(report.disagreements for report in reports):
         legend += "! detector and classifier disagree. "
+    if any(report.route and report.route.contradicted for report in reports):
+        legend += "? the pixels look like another kind. "
     table = Table(box=None, caption=legend + RESEARCH_USE, caption_justify="left")
-    for column in ("file", "findings", "best", "whole image", "ms"):
+    routed = any(report.route for report in reports)
+    for column in ("file", *(["kind"] * routed), "findings", "best", "whole image", "ms"):
         table.add_column(column, justify="right" if column in ("findings", "ms") else "left")
     for outcome in outcomes:
-        table.add_row(*_row(outcome))
+        name, *cells = _row(outcome)
+        table.add_row(name, *([_kind(outcome.report)] * routed), *cells)
     Console(markup=False, emoji=False).print(table)  # a file's name may hold brackets
     for outcome in outcomes:
         if outcome.error:
@@ -179,6 +188,12 @@ def _free_name(folder: Path, path: Path) -> Path:
 def _disagreement(found: Disagreement) -> str:
     said = f"! {found.label} {found.image_probability:.2f}"
     return f"{said} and no box" if found.kind == "no-box" else f"{said} and yet a box"
+
+
+def _kind(report: Report | None) -> str:
+    if report is None or report.route is None:
+        return ""
+    return f"{report.route.kind}{' ?' if report.route.contradicted else ''}"
 
 
 def _row(outcome: Outcome) -> tuple[str, str, str, str, str]:

@@ -11,9 +11,18 @@ from fastapi import APIRouter, Depends, File, Query, Request, UploadFile
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from lucency.api.choices import KindAsked
 from lucency.api.limits import Refusal
 from lucency.api.pipeline import DEFAULT_MAX_FINDINGS, Pipeline
-from lucency.api.schemas import ErrorAnswer, Health, ModelList, Report, error_answer, example_report
+from lucency.api.schemas import (
+    ErrorAnswer,
+    Health,
+    ModelList,
+    Report,
+    error_answer,
+    example_report,
+    image_error_code,
+)
 from lucency.configs.errors import ConfigError, ImageError, ImageFault
 from lucency.datasets.radiographs import image_kind
 from lucency.detection.detector import MAX_DETECTIONS
@@ -68,6 +77,11 @@ class AnalyzeQuery(BaseModel):
         le=MAX_DETECTIONS,
         description="Largest number of findings, the best first.",
     )
+    kind: KindAsked = Field(
+        default=KindAsked.AUTO,
+        description="What the image shows: chest or bone runs the models for that; any runs all of "
+        "them; auto asks the router, if one is loaded, which refuses what is neither.",
+    )
 
 
 def _documented(
@@ -89,7 +103,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         ImageFault.UNKNOWN_FORMAT,
     ),
     422: _documented(
-        "The image cannot be decoded, or a field or parameter is wrong.",
+        "The image cannot be decoded or is no radiograph that a model is for, or a field or "
+        "parameter is wrong.",
         "unreadable_image",
         "image: is truncated: it ends before its picture does; export or copy it again",
         ImageFault.TRUNCATED,
@@ -157,7 +172,8 @@ async def analyze(
     try:
         analysis = await asyncio.get_running_loop().run_in_executor(service.threads, task)
     except ImageError as error:
-        raise Refusal(422, code="unreadable_image", message=str(error), fault=error.fault) from None
+        code = image_error_code(error.fault)
+        raise Refusal(422, code=code, message=str(error), fault=error.fault) from None
     except ConfigError as error:
         raise Refusal(422, code="unknown_operating_point", message=str(error)) from None
     return analysis.report

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lucency.configs.bundle import RESEARCH_USE, Bundle, BundleManifest
+from lucency.configs.bundle import RESEARCH_USE, Bundle, BundleManifest, RadiographKind
 from lucency.configs.errors import ImageFault
 from lucency.configs.fusion import FusionSpec
 from lucency.configs.inference import InferenceOptions
@@ -77,6 +77,28 @@ class Disagreement(Wire):
     )
 
 
+class RouteTaken(Wire):
+    """What kind of radiograph it was taken for; models for other kinds were left out."""
+
+    kind: RadiographKind
+    basis: Literal["tags", "pixels", "colour", "asked"] = Field(
+        description="the DICOM attributes, the router's network, or the parameter `kind`"
+    )
+    probability: float | None = Field(
+        description="what the network gives to that kind; null where `kind` was asked for"
+    )
+    contradicted: bool = Field(
+        description="the attributes say this kind, and the network is sure of another"
+    )
+
+
+class LeftOut(Wire):
+    """A model that did not see the image, because it is for other kinds of radiograph."""
+
+    model: str
+    kinds: tuple[RadiographKind, ...]
+
+
 class AppliedThresholds(Wire):
     """The thresholds of one model for this image, one for each class."""
 
@@ -116,6 +138,9 @@ class Report(Wire):
 
     id: str = Field(description="the same for the same image, models and parameters")
     image: ImageFacts
+    route: RouteTaken | None = Field(
+        description="null where every model saw the image: no router is loaded, or `kind` is any"
+    )
     findings: tuple[FoundBox, ...] = Field(description="best first")
     classifications: tuple[ImageClassification, ...]
     disagreements: tuple[Disagreement, ...] = Field(
@@ -126,6 +151,7 @@ class Report(Wire):
     )
     thresholds: tuple[AppliedThresholds, ...]
     models: tuple[ModelUsed, ...]
+    left_out: tuple[LeftOut, ...] = Field(description="models for other kinds of radiograph")
     lucency_version: str
     timings_ms: Timings
     notice: str = RESEARCH_USE
@@ -136,10 +162,15 @@ class ModelFacts(Wire):
 
     name: str
     task: str
+    role: str = Field(description="findings, or router: tells what kind of radiograph it is")
+    kinds: tuple[RadiographKind, ...] = Field(
+        description="the radiographs that it is for: chest, bone; none: any"
+    )
     architecture: str
     digest: str = Field(description="SHA-256 of the model file")
     created: str
     class_names: tuple[str, ...]
+    exclusive: bool = Field(description="its classes exclude each other and add up to 1")
     input_size: int = Field(description="side of the square input in pixels")
     precision: str = Field(description="of the weights: fp32, fp16 or int8")
     calibrated: bool = Field(
@@ -182,7 +213,7 @@ class ErrorBody(Wire):
     message: str
     fault: ImageFault | None = Field(
         default=None,
-        description="only of an image that cannot be read: why, in one stable word",
+        description="only of an image that is refused: why, in one stable word",
     )
 
 
@@ -234,6 +265,12 @@ def error_answer(
     return ErrorAnswer(error=body).model_dump(mode="json", exclude_none=True)
 
 
+def image_error_code(fault: ImageFault) -> str:
+    """The stable code of an image that is refused: by the router, or because it is unreadable."""
+    routed = fault in (ImageFault.NO_RADIOGRAPH, ImageFault.NO_MODEL)
+    return "unsuitable_image" if routed else "unreadable_image"
+
+
 def example_report() -> Report:
     """An answer as the interface's description shows it."""
     box = WireBox(x1=212.4, y1=388.1, x2=301.9, y2=455.0)
@@ -241,6 +278,7 @@ def example_report() -> Report:
     return Report(
         id="5b1f0c7d9a3e4f62",
         image=ImageFacts(width=1024, height=1280, sha256="9f86d081884c7d65…", kind="dicom"),
+        route=RouteTaken(kind="bone", basis="tags", probability=0.998, contradicted=False),
         findings=(
             FoundBox(
                 box=box,
@@ -271,6 +309,7 @@ def example_report() -> Report:
                 commercial_use=True,
             ),
         ),
+        left_out=(LeftOut(model="chest-lesion", kinds=("chest",)),),
         lucency_version="0.1.0",
         timings_ms=Timings(decode=12.1, models={EXAMPLE_MODEL: 48.0}, total=61.3),
     )

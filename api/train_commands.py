@@ -27,8 +27,6 @@ def train(
     ] = 1,
 ) -> None:
     """Train a detector or a classifier from a configuration."""
-    from lucency.configs.errors import ConfigError
-
     path, task = _path_and_task(config)
     need_training_libraries()
     if task == "detection":
@@ -36,11 +34,9 @@ def train(
 
         train_detector(path, dataset, run, overrides=overrides or (), resume=resume, seeds=seeds)
         return
-    if seeds > 1:
-        raise ConfigError("--seeds: is for detectors; give a classifier --set seed=1 and so on")
-    from lucency.classification.commands import train_classifier
+    from lucency.classification.train_command import train_classifier
 
-    train_classifier(path, dataset, run, overrides=overrides or (), resume=resume)
+    train_classifier(path, dataset, run, overrides=overrides or (), resume=resume, seeds=seeds)
 
 
 def tune(

@@ -1,23 +1,41 @@
 """A classifier that runs from its bundle with ONNX Runtime; nothing here needs PyTorch."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from lucency.configs.bundle import Bundle, BundleManifest, load_bundle
+from lucency.configs.bundle import Bundle, BundleManifest, find_bundle, load_bundle
 from lucency.configs.errors import BundleError
 from lucency.configs.session import open_session
-from lucency.datasets.display import display
+from lucency.datasets.display import Displayed, display
 from lucency.datasets.model_input import model_input
 from lucency.datasets.radiographs import Radiograph
+from lucency.evaluation.classifier_calibration import calibrate
 
 if TYPE_CHECKING:
     import onnxruntime
 
 INPUT = "image"
-OUTPUT = "probabilities"
+PROBABILITIES, MAPS, GRADIENTS = OUTPUTS = ("probabilities", "maps", "gradients")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a network made of one radiograph, and what an explanation is drawn from.
+
+    ``raw`` (C,) its own probabilities, not calibrated; ``maps`` (K, h, w) its last feature maps,
+    after the attention; ``gradients`` (C, K) of each class's logit by the mean of each map, so
+    that Grad-CAM of class c is ``relu(sum_k gradients[c, k] * maps[k])`` (Selvaraju et al. 2017);
+    ``displayed`` the image that it saw, before this was made square.
+    """
+
+    raw: NDArray[np.float32]
+    maps: NDArray[np.float32]
+    gradients: NDArray[np.float32]
+    displayed: Displayed
 
 
 class Classifier:
@@ -52,7 +70,9 @@ class Classifier:
         return self._bundle
 
     def classify(self, radiograph: Radiograph) -> NDArray[np.float32]:
-        """(C,) the probability of each label, in the order of ``manifest.class_names``.
+        """(C,) the calibrated probability of each label, in the order of ``manifest.class_names``.
+
+        Operating points are thresholds on these.
 
         Raises
         ------
@@ -60,37 +80,82 @@ class Classifier:
             The radiograph cannot be displayed.
 
         """
-        return self.classify_image(display(radiograph, self.manifest.display).image)
+        return self.calibrated(self.classify_raw(radiograph))
+
+    def classify_raw(self, radiograph: Radiograph) -> NDArray[np.float32]:
+        """(C,) the network's own probabilities, without calibration; raises as `classify`."""
+        return self._raw(display(radiograph, self.manifest.display).image)
 
     def classify_image(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """As `classify`, for a grey 8-bit image (h, w) made with the manifest's display."""
+        return self.calibrated(self._raw(image))
+
+    def look(self, radiograph: Radiograph) -> Look:
+        """Classify and keep what shows where the network looked; raises as `classify`."""
+        displayed = display(radiograph, self.manifest.display)
+        raw, maps, gradients = self._run(OUTPUTS, displayed.image)
+        return Look(raw, maps, gradients, displayed)
+
+    def calibrated(self, raw: ArrayLike) -> NDArray[np.float32]:
+        """Bring raw probabilities (…, C) to calibrated ones by the bundle's calibration.
+
+        Without one they stay as they are. Those of classes that exclude each other sum to 1 again.
+        """
+        manifest = self.manifest
+        values = calibrate(
+            raw,
+            manifest.calibration,
+            class_names=manifest.class_names,
+            exclusive=manifest.exclusive,
+        )
+        return values.astype(np.float32)
+
+    def _raw(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._run((PROBABILITIES,), image)[0]
+
+    def _run(
+        self, outputs: tuple[str, ...], image: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], ...]:
         size, channels = self.manifest.input_size, self.manifest.input_channels
         inputs = model_input(image, size=size, channels=channels)[None]
-        probabilities: NDArray[np.float32] = run_session(self._session, inputs)[0]
-        return probabilities
+        return tuple(
+            np.asarray(value[0], dtype=np.float32)
+            for value in self._session.run(outputs, {INPUT: inputs})
+        )
 
 
-def open_classifier(path: Path) -> Classifier:
-    """Verify the bundle at ``path`` and open it; raises `BundleError` as `Classifier` does."""
-    return Classifier(load_bundle(path))
+def open_classifier(name: str | Path, *, threads: int = 0) -> Classifier:
+    """Open a classifier by its bundle's folder or by the name of a shipped bundle.
 
+    Raises
+    ------
+    BundleError
+        There is no such bundle, it has been altered, or it is not a classifier.
 
-def run_session(
-    session: "onnxruntime.InferenceSession", inputs: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Probabilities (N, C) of normalised inputs (N, channels, size, size)."""
-    return np.asarray(session.run([OUTPUT], {INPUT: inputs})[0], dtype=np.float32)
+    """
+    path = find_bundle(str(name), package="lucency.classification")
+    return Classifier(load_bundle(path), threads=threads)
 
 
 def _check_shapes(bundle: Bundle, session: "onnxruntime.InferenceSession") -> None:
+    """The manifest is no part of what digests protect: an edited list or size would mislead."""
     manifest = bundle.manifest
+    side, classes = manifest.input_size, len(manifest.class_names)
     inputs = {value.name: list(value.shape[1:]) for value in session.get_inputs()}
-    outputs = {value.name: list(value.shape[1:]) for value in session.get_outputs()}
-    side = manifest.input_size
-    expected_input = {INPUT: [manifest.input_channels, side, side]}
-    expected_output = {OUTPUT: [len(manifest.class_names)]}
-    if inputs != expected_input or outputs != expected_output:
+    outputs: dict[str, list[Any]] = {
+        value.name: list(value.shape[1:]) for value in session.get_outputs()
+    }
+    missing = [name for name in OUTPUTS if name not in outputs]
+    if missing:
+        raise BundleError(
+            f"{bundle.path}: the model has no output '{missing[0]}', only "
+            f"{', '.join(outputs)}; it is of an earlier version: export the bundle again"
+        )
+    maps = outputs[MAPS] if len(outputs[MAPS]) == 3 else ["maps", "height", "width"]
+    expected_inputs = {INPUT: [manifest.input_channels, side, side]}
+    expected = {PROBABILITIES: [classes], MAPS: maps, GRADIENTS: [classes, maps[0]]}
+    if inputs != expected_inputs or outputs != expected:
         raise BundleError(
             f"{bundle.path}: the model takes {inputs} and gives {outputs}, but the manifest says "
-            f"{expected_input} and {expected_output}; export the bundle again"
+            f"{expected_inputs} and {expected}; export the bundle again"
         )

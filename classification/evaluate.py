@@ -1,157 +1,164 @@
-"""Measuring a classifier bundle on a split: AUC, and rates at each operating point."""
+"""Evaluating a classifier on one split of a data set: what a report and a manifest are made of."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from importlib.metadata import version
 
 from lucency.annotations.records import Dataset
-from lucency.classification.classifier import Classifier
-from lucency.datasets.labelled import LabelledSplit
-from lucency.datasets.radiographs import read_radiograph
-from lucency.evaluation.operating_points import choose_classification_points
-from lucency.evaluation.report import write_json
-from lucency.evaluation.roc import (
-    ClassificationMetrics,
-    RocCurve,
-    classification_metrics,
-    roc_curve,
+from lucency.classification.measurement import (
+    Compared,
+    Measured,
+    compare,
+    measure,
+    patients_of,
 )
-
-DEFAULT_POINT = "balanced"
+from lucency.classification.predictions import Model, Progress
+from lucency.datasets.digest import table_digest
+from lucency.evaluation.classification_measures import ClassificationMeasures
+from lucency.evaluation.classification_subgroups import (
+    ClassificationSubgroup,
+    measure_classification_subgroups,
+)
+from lucency.evaluation.classifier_calibration import (
+    CalibrationEffect,
+    measure_classifier_calibration,
+)
+from lucency.evaluation.estimates import Estimate
+from lucency.evaluation.subgroups import subgroups
 
 
 @dataclass(frozen=True)
-class LabelFigures:
-    """What was measured for one label; ``points`` by the operating point's name.
+class Evaluation:
+    """Everything that a report shows of a classifier on one split of a set.
 
-    ``auc`` and ``roc`` are None where all images have the label or none has.
+    ``facts`` are who was measured on what. ``calibration`` by label; of a model whose
+    probabilities are not calibrated, before and after are the same. ``subgroups`` are at the
+    measurement's chief operating point. ``compared`` is a second model on the same images.
     """
 
-    positives: int
-    negatives: int
-    auc: float | None
-    roc: RocCurve | None
-    points: Mapping[str, ClassificationMetrics]
-
-
-@dataclass(frozen=True)
-class ClassificationFigures:
-    """The figures of every label, and how many images they stand on."""
-
-    images: int
-    labels: Mapping[str, LabelFigures]
+    facts: Mapping[str, str]
+    measured: Measured
+    calibration: Mapping[str, CalibrationEffect]
+    subgroups: tuple[ClassificationSubgroup, ...]
+    compared: Compared | None
 
     @property
-    def mean_auc(self) -> float | None:
-        """The mean over the labels that have an AUC; None if none has."""
-        aucs = [found.auc for found in self.labels.values() if found.auc is not None]
-        return float(np.mean(aucs)) if aucs else None
+    def is_calibrated(self) -> bool:
+        """Whether the model's probabilities are calibrated, so that there is a before."""
+        return self.measured.probabilities.raw is not None
 
-    def summary(self) -> dict[str, float]:
-        """The figures of a manifest: AUC, and the balanced point's rates, label by label."""
-        values: dict[str, float | None] = {"auc": self.mean_auc, "images": float(self.images)}
-        for label, found in self.labels.items():
-            chosen = found.points[DEFAULT_POINT]
-            values[f"auc_{label}"] = found.auc
-            values[f"sensitivity_balanced_{label}"] = chosen.sensitivity
-            values[f"specificity_balanced_{label}"] = chosen.specificity
-            values[f"positives_{label}"] = float(found.positives)
-        return {name: value for name, value in values.items() if value is not None}
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be known of the figures, of a second model under its name."""
+        if self.compared is None:
+            return self.measured.notes
+        name = self.compared.model.name
+        new = (note for note in self.compared.notes if note not in self.measured.notes)
+        return (*self.measured.notes, *(f"{name}: {note}" for note in new))
 
 
-def predict_split(
-    classifier: Classifier,
+def evaluate(
+    model: Model,
     dataset: Dataset,
-    split: LabelledSplit,
+    split: str,
     *,
-    on_image: Callable[[int, int], None] | None = None,
-) -> NDArray[np.float64]:
-    """Probabilities (N, C) of the images of ``split``, read and displayed as the service does.
+    second: Model | None = None,
+    by: Sequence[str] = (),
+    samples: int = 1000,
+    on_step: Callable[[str], Progress],
+) -> Evaluation:
+    """Measure a classifier on a split, and a ``second`` one against it.
 
-    ``on_image`` is told how many of how many images are done.
+    Subgroups are those of the columns ``by`` of the set's table, or of columns that suit.
+    ``on_step`` names what begins and is told how far it is.
 
     Raises
     ------
+    DatasetError
+        The set or the split knows nothing of the model's labels, or a column is missing.
     ImageError
         An image cannot be read.
 
     """
-    rows = []
-    for done, record in enumerate(split.records, start=1):
-        rows.append(classifier.classify(read_radiograph(dataset.image_path(record))))
-        if on_image is not None:
-            on_image(done, len(split))
-    return np.array(rows, dtype=np.float64).reshape(-1, len(classifier.manifest.class_names))
+    if by:
+        # A misspelt column is refused before any image is read.
+        subgroups(dataset.in_split(split), by)
+    measured = measure(model, dataset, split, samples=samples, on_step=on_step)
+    compared = None
+    if second is not None:
+        compared = compare(measured, second, dataset, samples=samples, on_step=on_step)
+    on_step("Measuring calibration and subgroups")(0, 1)
+    found, labels = measured.probabilities, measured.split.labels
+    calibration = measure_classifier_calibration(
+        found.values if found.raw is None else found.raw,
+        found.values,
+        measured.truth,
+        patients_of(measured.split),
+        class_names=labels,
+        samples=samples,
+    )
+    point = measured.chief_point
+    groups = measure_classification_subgroups(
+        measured.split.records,
+        measured.truth,
+        found.values,
+        columns=by or None,
+        class_names=labels,
+        points={point: measured.thresholds.values[point]},
+        exclusive=model.exclusive,
+        samples=samples,
+    )
+    return Evaluation(
+        facts=_facts(measured, second, dataset),
+        measured=measured,
+        calibration=calibration,
+        subgroups=groups,
+        compared=compared,
+    )
 
 
-def choose_points(
-    split: LabelledSplit, probabilities: NDArray[np.float64]
-) -> dict[str, dict[str, float]]:
-    """Operating points as a manifest holds them, each label's from the images that know it."""
-    points: dict[str, dict[str, float]] = {}
-    for column, label in enumerate(split.labels):
-        known = split.known(label)
-        chosen = choose_classification_points(
-            split.truth(label)[:, None], probabilities[known, column, None], class_names=(label,)
-        )
-        for point, thresholds in chosen.to_manifest().items():
-            points.setdefault(point, {}).update(thresholds)
-    return points
+def manifest_figures(
+    measures: ClassificationMeasures,
+) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """The figures that a bundle's manifest holds, and the 95% intervals of those that have one.
 
-
-def figures(
-    split: LabelledSplit,
-    probabilities: NDArray[np.float64],
-    points: Mapping[str, Mapping[str, float]],
-) -> ClassificationFigures:
-    """Measure probabilities (N, C) against what is known of the images of ``split``."""
-    labels: dict[str, LabelFigures] = {}
-    for column, label in enumerate(split.labels):
-        truth = split.truth(label)
-        scores = probabilities[split.known(label), column]
-        rates = {
-            point: classification_metrics(truth, scores, threshold=thresholds[label])
-            for point, thresholds in points.items()
-        }
-        labels[label] = LabelFigures(
-            positives=int(truth.sum()),
-            negatives=int((~truth).sum()),
-            auc=next(iter(rates.values())).auc,
-            roc=roc_curve(truth, scores),
-            points=rates,
-        )
-    return ClassificationFigures(len(split), labels)
-
-
-def write_figures(found: ClassificationFigures, path: Path, *, facts: Mapping[str, str]) -> None:
-    """Write everything measured as JSON; what cannot be measured is null."""
-    values: dict[str, Any] = {**facts, "images": found.images, "auc": found.mean_auc}
-    values["labels"] = {
-        label: {
-            "positives": of_label.positives,
-            "negatives": of_label.negatives,
-            "auc": of_label.auc,
-            "operating_points": {point: _rates(m) for point, m in of_label.points.items()},
-        }
-        for label, of_label in found.labels.items()
+    What cannot be measured is left out. ``auc`` is the mean over the labels.
+    """
+    estimates: dict[str, Estimate] = {"auc": measures.mean_auc}
+    if measures.accuracy is not None:
+        estimates["accuracy"] = measures.accuracy
+    figures = {"images": float(measures.images)}
+    if measures.patients_known:
+        figures["patients"] = float(measures.patients)
+    for name, label in measures.labels.items():
+        figures[f"positives_{name}"] = float(label.positives)
+        figures[f"negatives_{name}"] = float(label.negatives)
+        estimates[f"auc_{name}"] = label.auc
+        estimates[f"average_precision_{name}"] = label.average_precision
+        for point, rates in label.points.items():
+            estimates[f"sensitivity_{point}_{name}"] = rates.sensitivity
+            estimates[f"specificity_{point}_{name}"] = rates.specificity
+    figures |= {name: one.value for name, one in estimates.items() if one.value is not None}
+    intervals = {
+        name: (one.low, one.high)
+        for name, one in estimates.items()
+        if one.low is not None and one.high is not None
     }
-    write_json(values, path)
+    return figures, intervals
 
 
-def _rates(found: ClassificationMetrics) -> dict[str, float | int | None]:
-    return {
-        "threshold": found.threshold,
-        "sensitivity": found.sensitivity,
-        "specificity": found.specificity,
-        "ppv": found.ppv,
-        "npv": found.npv,
-        "accuracy": found.accuracy,
-        "tn": found.tn,
-        "fp": found.fp,
-        "fn": found.fn,
-        "tp": found.tp,
+def _facts(measured: Measured, second: Model | None, dataset: Dataset) -> dict[str, str]:
+    model = measured.model
+    facts = {
+        "model": model.name,
+        "kind": model.kind,
+        "model_sha256": model.sha256,
+        "dataset": dataset.root.resolve().name,
+        "dataset_csv_sha256": table_digest(dataset),
+        "split": measured.split.name,
+        "labels": ", ".join(measured.split.labels),
+        "lucency": version("lucency"),
     }
+    if second is not None:
+        facts |= {"compared_with": second.name, "compared_sha256": second.sha256}
+    return facts

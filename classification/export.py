@@ -1,31 +1,41 @@
-"""From a training run to a bundle: ONNX, the parity gate, operating points and the model card."""
+"""From a training run to a bundle: ONNX, the parity gate, calibration, thresholds and the card."""
 
 import datetime
-import tempfile
-import warnings
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from lucency.annotations.records import read_dataset
-from lucency.classification.batches import split_batches
-from lucency.classification.classifier import INPUT, OUTPUT, Classifier
-from lucency.classification.evaluate import DEFAULT_POINT, choose_points, figures, predict_split
+from lucency.annotations.records import Dataset, read_dataset
+from lucency.classification.card_pictures import card_pictures
+from lucency.classification.classifier import Classifier
+from lucency.classification.evaluate import manifest_figures
+from lucency.classification.measurement import CHIEF_POINT, measured_split
 from lucency.classification.model_card import model_card
 from lucency.classification.networks import StagedNetwork, build_network
+from lucency.classification.onnx_export import (
+    TORCHSCRIPT,
+    ServedNetwork,
+    export_onnx,
+    export_torchscript,
+    read_torchscript,
+)
+from lucency.classification.parity import Parity, measure_parity, refusal
+from lucency.classification.predictions import Progress, bundle_model, raw_probabilities
 from lucency.classification.recipe import ClassificationConfig
 from lucency.classification.run_folder import (
     BEST,
-    data_digest,
     library_versions,
     read_environment,
     read_run_config,
 )
-from lucency.classification.train import predict_logits
+from lucency.classification.stored_weights import Precision, with_stored_weights
+from lucency.classification.validation import Steps, validate
 from lucency.configs.bundle import (
     MODEL,
     MODEL_CARD,
@@ -35,74 +45,95 @@ from lucency.configs.bundle import (
     write_bundle,
 )
 from lucency.configs.errors import BundleError, ConfigError
-from lucency.datasets.labelled import labelled_split
+from lucency.datasets.cache import SquareCache
+from lucency.datasets.digest import table_digest
+from lucency.datasets.labelled import LabelledSplit
+from lucency.datasets.model_input import normalised
 
-# Single precision and another order of sums move probabilities by about 1e-6.
-MAX_PROBABILITY_DIFFERENCE = 1e-4
-_OPSET = 17
-_LIBRARIES = ("lucency", "torch", "torchvision", "onnx", "onnxruntime", "numpy")
-
-
-class _Probabilities(nn.Module):
-    """The network with its sigmoid, as it is served."""
-
-    def __init__(self, network: StagedNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Probabilities (N, C) of images (N, channels, size, size)."""
-        return torch.sigmoid(self.network(images))
+SPLIT = "val"
+_LIBRARIES = ("lucency", "torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy")
 
 
-def export(run_dir: Path, dataset_dir: Path, out: Path, *, name: str | None = None) -> Bundle:
+def export(
+    run_dir: Path,
+    dataset_dir: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    precision: Precision = "fp32",
+    torchscript: bool = False,
+    with_weights: bool = True,
+    samples: int = 1000,
+    on_step: Steps | None = None,
+) -> Bundle:
     """Export the best epoch of a run as a bundle, complete or not at all.
 
-    Operating points and the figures in the manifest come from the set's validation split.
+    Calibration, operating points and the figures in the manifest come from the set's validation
+    split. ``torchscript`` puts the network beside the ONNX as TorchScript, in single precision;
+    ``with_weights`` the weights to train on from, without which those of the ONNX must do.
+    ``samples`` bootstrap sets make the intervals; ``on_step`` names what begins and is told how
+    far it is.
 
     Raises
     ------
     BundleError
-        ONNX Runtime and PyTorch disagree by more than `MAX_PROBABILITY_DIFFERENCE`.
+        The exported network differs from torch by more than the gate allows; nothing is written.
     ConfigError
         ``run_dir`` has no trained weights, the set is another one than the run was trained on,
         or ``out`` exists already.
 
     """
+    steps = on_step or _silent
     config, environment = read_run_config(run_dir), read_environment(run_dir)
-    if environment["dataset_csv_sha256"] != data_digest(dataset_dir):
-        raise ConfigError(
-            f"{dataset_dir}: is not the set that {run_dir} was trained on, so its validation "
-            "split may hold patients of the training; name that set"
-        )
+    dataset = _training_set(run_dir, dataset_dir, environment)
+    if out.exists():
+        raise ConfigError(f"{out}: exists already; name a new folder")
     network = read_network(run_dir, config)
-    dataset = read_dataset(dataset_dir)
-    split = labelled_split(dataset, split="val", labels=config.labels)
-    onnx_bytes = export_onnx(network, config)
-    draft = _draft(config, environment, name=name or config.name)
-    classifier = Classifier(Bundle(out, draft, onnx_bytes))
-    probabilities = predict_split(classifier, dataset, split)
-    batches = split_batches(dataset, split, config)
-    logits = predict_logits(network, batches, device=torch.device("cpu"))
-    expected = torch.sigmoid(torch.from_numpy(logits)).numpy()
-    difference = _gate(probabilities, expected, where=str(run_dir))
-    points = choose_points(split, probabilities)
-    found = figures(split, probabilities, points)
+    steps("Writing ONNX")(0, 1)
+    data = with_stored_weights(export_onnx(network, config), precision=precision)
+    draft = _draft(config, environment, name=name or config.name, precision=precision)
+    classifier = Classifier(Bundle(out, draft.model_copy(update={"files": _digest(data)}), data))
+    split = measured_split(bundle_model(classifier, dataset), dataset, SPLIT)
+    expected = torch_probabilities(
+        ServedNetwork(network, exclusive=config.exclusive),
+        dataset,
+        split,
+        config,
+        on_image=steps("Asking torch"),
+    )
+    raw = raw_probabilities(
+        classifier, dataset, split.records, on_image=steps("Comparing ONNX Runtime with torch")
+    )
+    parity = _passed(measure_parity(expected, raw, split), precision, where=str(run_dir))
+    told, files = parity.to_manifest(), {MODEL: data}
+    if torchscript:
+        files[TORCHSCRIPT] = export_torchscript(network, config)
+        scripted = torch_probabilities(
+            read_torchscript(files[TORCHSCRIPT]),
+            dataset,
+            split,
+            config,
+            on_image=steps("Comparing TorchScript with torch"),
+        )
+        same = _passed(measure_parity(expected, scripted, split), "fp32", where=str(run_dir))
+        told["torchscript_probability"] = same.probability
+    if with_weights:
+        files[WEIGHTS] = (run_dir / BEST).read_bytes()
+    found = validate(raw, split, config, samples=samples, on_step=steps)
+    metrics, intervals = manifest_figures(found.measures)
     manifest = draft.model_copy(
         update={
-            "operating_points": points,
-            "metrics": found.summary(),
-            "parity": {"images": float(len(split)), "probability": difference},
+            "calibration": found.calibration,
+            "operating_points": found.points.to_manifest(),
+            "metrics": metrics,
+            "metric_intervals": intervals,
+            "parity": told,
         }
     )
-    manifest = BundleManifest.model_validate(manifest.model_dump())
-    counts = {part: len(dataset.in_split(part)) for part in ("train", "val", "test")}
-    files = {
-        MODEL: onnx_bytes,
-        MODEL_CARD: model_card(manifest, config, found, images=counts).encode("utf-8"),
-        WEIGHTS: (run_dir / BEST).read_bytes(),
-    }
-    return write_bundle(out, manifest, files)
+    checked = BundleManifest.model_validate(manifest.model_dump())
+    pictures = card_pictures(found)
+    card = model_card(checked, config, environment, found, dataset=dataset, pictures=list(pictures))
+    return write_bundle(out, checked, {**files, MODEL_CARD: card.encode("utf-8"), **pictures})
 
 
 def read_network(run_dir: Path, config: ClassificationConfig) -> StagedNetwork:
@@ -110,7 +141,12 @@ def read_network(run_dir: Path, config: ClassificationConfig) -> StagedNetwork:
     import safetensors
     import safetensors.torch
 
-    network = build_network(config.network, classes=len(config.labels), channels=config.channels)
+    network = build_network(
+        config.network,
+        classes=len(config.labels),
+        channels=config.channels,
+        head=config.head,
+    )
     try:
         network.load_state_dict(safetensors.torch.load_file(run_dir / BEST))
     except (OSError, RuntimeError, safetensors.SafetensorError):
@@ -120,49 +156,62 @@ def read_network(run_dir: Path, config: ClassificationConfig) -> StagedNetwork:
     return network.eval()
 
 
-def export_onnx(network: StagedNetwork, config: ClassificationConfig) -> bytes:
-    """The network with its sigmoid as ONNX, for any number of images at a time.
+@torch.inference_mode()
+def torch_probabilities(
+    network: Callable[[Tensor], tuple[Tensor, ...]],
+    dataset: Dataset,
+    split: LabelledSplit,
+    config: ClassificationConfig,
+    *,
+    on_image: Progress,
+) -> NDArray[np.float64]:
+    """Probabilities (N, C) by torch of the images of ``split``, from the cache of the training.
 
-    Input ``image`` (N, channels, size, size) as `model_input` makes it, output
-    ``probabilities`` (N, C).
+    ``network`` gives them first, as `ServedNetwork` does; ``on_image`` is told how many of how
+    many images are done.
+
+    Raises
+    ------
+    ImageError
+        An image cannot be read, or is not the one of the table.
+
     """
-    import onnx
+    cache = SquareCache(dataset.root, config.display, side=config.input_size)
+    rows: list[NDArray[np.float32]] = []
+    for first in range(0, len(split), config.batch):
+        squares = [
+            cache.square(dataset.image_path(record), record.sha256)
+            for record in split.records[first : first + config.batch]
+        ]
+        inputs = np.stack([normalised(square, channels=config.channels) for square in squares])
+        rows.append(network(torch.from_numpy(inputs))[0].numpy())
+        on_image(first + len(squares), len(split))
+    return np.concatenate(rows).astype(np.float64)
 
-    example = torch.zeros(1, config.channels, config.input_size, config.input_size)
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        path = Path(folder) / MODEL
-        # The exporter that PyTorch prefers needs onnxscript; this one gives the same graph.
-        for message in ("You are using the legacy TorchScript", "The feature will be removed"):
-            warnings.filterwarnings("ignore", message, category=DeprecationWarning)
-        torch.onnx.export(
-            _Probabilities(network).eval(),
-            (example,),
-            path,
-            dynamo=False,
-            opset_version=_OPSET,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
+
+def _training_set(run_dir: Path, dataset_dir: Path, environment: dict[str, Any]) -> Dataset:
+    dataset = read_dataset(dataset_dir)
+    if environment["dataset_csv_sha256"] != table_digest(dataset):
+        raise ConfigError(
+            f"{dataset_dir}: is not the set that {run_dir} was trained on, so its validation "
+            "split may hold patients of the training; name that set"
         )
-        data = path.read_bytes()
-    onnx.checker.check_model(data, full_check=True)
-    return data
+    return dataset
 
 
-def _gate(found: NDArray[np.float64], expected: NDArray[np.float32], *, where: str) -> float:
-    """The largest difference on the validation images, if it may pass."""
-    difference = float(np.abs(found - expected).max())
-    # Written so that NaN does not pass.
-    if not difference <= MAX_PROBABILITY_DIFFERENCE:
+def _passed(parity: Parity, precision: Precision, *, where: str) -> Parity:
+    reason = refusal(parity, precision)
+    if reason is not None:
         raise BundleError(
-            f"{where}: ONNX Runtime differs from torch by {difference:.1e} in probability; at "
-            f"most {MAX_PROBABILITY_DIFFERENCE:.0e} is allowed, so nothing was written"
+            f"{where}: as {precision} the network is too far from torch on {parity.images} "
+            f"validation images: {reason}; nothing was written"
+            + ("" if precision == "fp32" else "; export it as fp32")
         )
-    return difference
+    return parity
 
 
 def _draft(
-    config: ClassificationConfig, environment: dict[str, Any], *, name: str
+    config: ClassificationConfig, environment: dict[str, Any], *, name: str, precision: Precision
 ) -> BundleManifest:
     """The manifest before anything was measured, with neutral thresholds."""
     return BundleManifest(
@@ -172,12 +221,16 @@ def _draft(
         class_names=config.labels,
         input_size=config.input_size,
         input_channels=config.channels,
+        precision=precision,
         display=config.display,
         display_digest=config.display.digest(),
-        operating_points={DEFAULT_POINT: dict.fromkeys(config.labels, 0.5)},
-        default_operating_point=DEFAULT_POINT,
+        exclusive=config.exclusive,
+        role=config.role,
+        kinds=config.kinds,
+        operating_points={CHIEF_POINT: dict.fromkeys(config.labels, 0.5)},
+        default_operating_point=CHIEF_POINT,
         metrics={},
-        metrics_split="val",
+        metrics_split=SPLIT,
         parity={},
         training_data={
             "name": str(environment["dataset"]),
@@ -187,7 +240,16 @@ def _draft(
         },
         libraries=library_versions(_LIBRARIES),
         licence=config.licence,
+        commercial_use=config.commercial_use,
         intended_use=config.intended_use,
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
         files={},
     )
+
+
+def _digest(data: bytes) -> dict[str, str]:
+    return {MODEL: hashlib.sha256(data).hexdigest()}
+
+
+def _silent(step: str) -> Progress:
+    return lambda done, total: None

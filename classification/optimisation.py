@@ -7,6 +7,7 @@ from lucency.classification.networks import StagedNetwork
 from lucency.classification.recipe import ClassificationConfig
 
 FIRST_CYCLE_EPOCHS = 10
+CYCLE_FACTOR = 2
 LEAST_RATE = 1e-7
 _MOMENTUM = 0.9
 _OPTIMISERS = {
@@ -48,10 +49,10 @@ def learning_rates(
     if config.schedule == "one_cycle":
         rates = [float(group["lr"]) for group in optimiser.param_groups]
         return torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=epochs * steps)
-    # SGDR (Loshchilov and Hutter, ICLR 2017): each cosine lasts twice as long as the one before.
+    # SGDR (Loshchilov and Hutter, ICLR 2017): each cosine lasts longer than the one before.
     first = min(FIRST_CYCLE_EPOCHS, epochs) * steps
     return torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(
-        optimiser, T_0=first, T_mult=2, eta_min=LEAST_RATE
+        optimiser, T_0=first, T_mult=CYCLE_FACTOR, eta_min=LEAST_RATE
     )
 
 

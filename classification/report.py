@@ -1,187 +1,170 @@
-"""The pages that show how a classifier did: one in HTML, one table for the terminal."""
+"""The evaluation page of a classifier: figures with intervals, curves, subgroups, wrong images."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lucency.annotations.records import Dataset, ImageRecord
-from lucency.classification.classifier import Classifier
-from lucency.classification.evaluate import DEFAULT_POINT, ClassificationFigures
-from lucency.datasets.display import display
-from lucency.datasets.labelled import LabelledSplit
-from lucency.datasets.radiographs import read_radiograph
-from lucency.evaluation.pictures import BoxKind, DrawnBox, draw_boxes, encode_jpeg
-from lucency.evaluation.plots import roc_plot
-from lucency.evaluation.report import (
-    Cell,
-    EvaluationReport,
-    GalleryItem,
-    GallerySection,
-    Picture,
-    Section,
-    Table,
-    format_cell,
-    write_report,
+from lucency.annotations.records import Dataset
+from lucency.classification.evaluate import Evaluation
+from lucency.classification.gallery import wrong_images
+from lucency.classification.measurement import Measured
+from lucency.classification.report_tables import (
+    auc_table,
+    basis_line,
+    calibration_table,
+    comparison_table,
+    confusion_table,
+    counts_table,
+    headline,
+    points_table,
+    subgroups_table,
 )
+from lucency.evaluation.classification_measures import ClassificationMeasures
+from lucency.evaluation.classification_plots import label_precision_recall_plot, label_roc_plot
+from lucency.evaluation.plots import confusion_plot, reliability_diagram, score_histogram
+from lucency.evaluation.report import EvaluationReport, Picture, Section, link_to, write_report
 
-if TYPE_CHECKING:
-    from rich.table import Table as TerminalTable
-
-MOST_SHOWN = 12
-PICTURE_PX = 440
-COLUMNS = (
-    "label",
-    "operating point",
-    "threshold",
-    "sensitivity",
-    "specificity",
-    "PPV",
-    "NPV",
-    "found",
-    "missed",
-    "false alarms",
-    "rightly negative",
-)
-_RATES_END = COLUMNS.index("NPV") + 1
+# Pictures of more labels one by one would fill the page; the tables have all.
+MOST_PICTURED = 4
 
 
-def write_page(
-    found: ClassificationFigures,
-    probabilities: NDArray[np.float64],
-    path: Path,
-    *,
-    classifier: Classifier,
-    dataset: Dataset,
-    split: LabelledSplit,
-    facts: Mapping[str, str],
-) -> None:
-    """Write the page for one bundle on one split, with the most wrong images."""
-    manifest = classifier.manifest
-    curves = {name: label.roc for name, label in found.labels.items() if label.roc is not None}
-    headline: dict[str, Cell] = {}
-    for name, label in found.labels.items():
-        chosen = label.points[DEFAULT_POINT]
-        headline[f"AUC, {name}"] = label.auc
-        headline[f"sensitivity, {name} ({DEFAULT_POINT})"] = chosen.sensitivity
-        headline[f"specificity, {name} ({DEFAULT_POINT})"] = chosen.specificity
-    points = Table(
-        "Operating points",
-        COLUMNS,
-        _rows(found),
-        "PPV and NPV hold for this set's prevalence only.",
-    )
-    roc = Picture(
-        "ROC curve",
-        roc_plot(curves, {name: _marks(found, name) for name in curves}),
-        "With the operating points.",
-    )
+def write_page(found: Evaluation, path: Path, *, dataset: Dataset, lies_in: Path) -> None:
+    """Write the page to ``path``; links to images are relative to the folder ``lies_in``."""
+    measured = found.measured
+    sections = [
+        _confusion(measured.measures),
+        _curves(measured.measures),
+        _operating_points(measured),
+        _subgroups(found),
+        _calibration(found),
+        _comparison(found),
+        _gallery(measured, dataset, lies_in),
+    ]
+    facts = {
+        name.replace("_", " "): f"{value[:12]}…" if name.endswith("sha256") else value
+        for name, value in found.facts.items()
+    }
+    facts["thresholds"] = measured.thresholds.origin
     page = EvaluationReport(
-        title=f"{manifest.name} on {dataset.root.name}",
-        subtitle=f"Classification of {', '.join(split.labels)}, split '{split.name}'",
-        facts={
-            **facts,
-            "images": str(found.images),
-            "known labels": split.counts(),
-            "thresholds": "chosen on validation data",
-        },
-        headline=headline,
-        sections=(
-            Section("Figures", figures=(roc,) if curves else (), tables=(points,)),
-            Section(
-                "Images to look at",
-                galleries=[
-                    section
-                    for label in split.labels
-                    for section in _gallery(label, probabilities, classifier, dataset, split)
-                ],
-            ),
-        ),
+        title=f"{found.facts['model']} on {found.facts['dataset']}",
+        subtitle=f"Classification of {found.facts['labels']}, split '{found.facts['split']}'",
+        facts=facts,
+        headline=headline(measured),
+        basis=basis_line(measured.measures),
+        notes=found.notes,
+        sections=[section for section in sections if section is not None],
     )
     write_report(page, path)
 
 
-def figures_table(found: ClassificationFigures) -> "TerminalTable":
-    """The operating points as a table for the terminal, the AUC in its caption."""
-    from rich import box
-    from rich.table import Table as TerminalTable
-
-    aucs = ", ".join(f"{name} {format_cell(label.auc)}" for name, label in found.labels.items())
-    table = TerminalTable(caption=f"AUC: {aucs}; {found.images} images", box=box.SIMPLE)
-    # The counts would not fit on 80 characters; they stand in the page and in metrics.json.
-    for index, column in enumerate(COLUMNS[:_RATES_END]):
-        table.add_column(column, justify="left" if index < 2 else "right")
-    for row in _rows(found):
-        table.add_row(*(format_cell(cell) for cell in row[:_RATES_END]))
-    return table
-
-
-def _rows(found: ClassificationFigures) -> list[tuple[Cell, ...]]:
-    return [
-        (
-            name,
-            point,
-            rates.threshold,
-            rates.sensitivity,
-            rates.specificity,
-            rates.ppv,
-            rates.npv,
-            rates.tp,
-            rates.fn,
-            rates.fp,
-            rates.tn,
+def _curves(found: ClassificationMeasures) -> Section:
+    figures: tuple[Picture, ...] = ()
+    if any(label.roc is not None for label in found.labels.values()):
+        marks = (
+            "With the operating points and the 95% intervals of their rates"
+            if len(found.labels) == 1
+            else "With the operating points, where there are few labels"
         )
-        for name, label in found.labels.items()
-        for point, rates in label.points.items()
-    ]
+        figures = (
+            Picture("ROC curve", label_roc_plot(found.labels), f"{marks}; the line is chance."),
+            Picture(
+                "Precision and recall",
+                label_precision_recall_plot(found.labels),
+                f"{marks}. The dashed line of a single label is its share of the images.",
+            ),
+        )
+    return Section("ROC and precision", figures=figures, tables=(auc_table(found),))
 
 
-def _marks(found: ClassificationFigures, label: str) -> dict[str, tuple[float, float]]:
-    """Where the operating points lie on the curve, as (1 - specificity, sensitivity)."""
-    return {
-        point: (1.0 - rates.specificity, rates.sensitivity)
-        for point, rates in found.labels[label].points.items()
-        if rates.specificity is not None and rates.sensitivity is not None
-    }
+def _operating_points(measured: Measured) -> Section:
+    """Where the probabilities lie that thresholds divide, and what the thresholds make of them."""
+    figures = []
+    for column, label in enumerate(measured.split.labels[:MOST_PICTURED]):
+        known = measured.split.known(label)
+        scores, truth = measured.probabilities.values[known, column], measured.split.truth(label)
+        thresholds = {
+            point: by_class[label] for point, by_class in measured.thresholds.values.items()
+        }
+        picture = score_histogram(
+            scores[truth],
+            scores[~truth],
+            names=(f"with {label}", f"without {label}"),
+            thresholds=thresholds,
+        )
+        figures.append(Picture(f"Probabilities: {label}", picture, "Images by probability."))
+        if not measured.model.exclusive:
+            figures.append(_two_by_two(measured, label))
+    measures, points = measured.measures, list(measured.thresholds.values)
+    tables = (points_table(measures, points), counts_table(measures))
+    return Section("Operating points", _pictured(measured), figures=figures, tables=tables)
 
 
-def _gallery(
-    label: str,
-    probabilities: NDArray[np.float64],
-    classifier: Classifier,
-    dataset: Dataset,
-    split: LabelledSplit,
-) -> tuple[GallerySection, GallerySection]:
-    """What was missed and what was called wrongly at the balanced point, the worst first."""
-    threshold = classifier.manifest.operating_points[DEFAULT_POINT][label]
-    column = split.labels.index(label)
-    scores, targets = probabilities[:, column], split.targets[:, column]
-    missed = np.flatnonzero((targets == 1) & (scores < threshold))
-    alarms = np.flatnonzero((targets == 0) & (scores >= threshold))
-    missed = missed[np.argsort(scores[missed], kind="stable")]
-    alarms = alarms[np.argsort(-scores[alarms], kind="stable")]
-    sections = []
-    for title, caption, rows in (
-        (f"Missed: {label}", "Images with it, the lowest probability first.", missed),
-        (f"False alarms: {label}", "Images without it, the highest probability first.", alarms),
-    ):
-        shown = rows[:MOST_SHOWN].tolist()
-        items = [
-            _item(split.records[row], float(scores[row]), classifier, dataset) for row in shown
-        ]
-        counted = f"{caption} {len(items)} of {len(rows)} shown." if items else ""
-        sections.append(GallerySection(title, counted, items))
-    return sections[0], sections[1]
+def _pictured(measured: Measured) -> str:
+    """What is said where not every label has pictures."""
+    rest = len(measured.split.labels) - MOST_PICTURED
+    return f"Pictures of the first {MOST_PICTURED} labels; tables of all." if rest > 0 else ""
 
 
-def _item(
-    record: ImageRecord, score: float, classifier: Classifier, dataset: Dataset
-) -> GalleryItem:
-    """One image at its stored size, with what a reader marked in it."""
-    radiograph = read_radiograph(dataset.image_path(record))
-    image = display(radiograph, classifier.manifest.display.whole()).image
-    marked = [DrawnBox(f.box, BoxKind.TRUTH, f.label) for f in dataset.findings(record)]
-    picture = draw_boxes(image, marked, longest_side=PICTURE_PX)
-    return GalleryItem(encode_jpeg(picture), f"{record.image.name}: probability {score:.2f}")
+def _two_by_two(measured: Measured, label: str) -> Picture:
+    point = measured.chief_point
+    counts = measured.measures.labels[label].points[point].confusion
+    matrix = confusion_plot(counts, names=(f"no {label}", label))
+    return Picture(f"Confusion matrix: {label}", matrix, f"Images at '{point}'.")
+
+
+def _confusion(found: ClassificationMeasures) -> Section | None:
+    """Of labels that exclude each other."""
+    table = confusion_table(found)
+    if table is None or found.confusion is None:
+        return None
+    matrix = Picture(
+        "Confusion matrix",
+        confusion_plot(found.confusion, names=list(found.labels)),
+        "Images by what they are (row) and by what is most probable (column).",
+    )
+    return Section("Confusion", figures=(matrix,), tables=(table,))
+
+
+def _subgroups(found: Evaluation) -> Section | None:
+    if not found.subgroups:
+        return None
+    table = subgroups_table(found.subgroups, found.measured.chief_point)
+    return Section("Subgroups", tables=(table,))
+
+
+def _calibration(found: Evaluation) -> Section:
+    figures = []
+    for name, effect in list(found.calibration.items())[:MOST_PICTURED]:
+        curves = {"probabilities as they are": effect.after.bins}
+        if found.is_calibrated:
+            curves = {"calibrated": effect.after.bins, "raw": effect.before.bins}
+        if not np.any(effect.after.bins.count):
+            continue
+        diagram = reliability_diagram(curves, outcome=f"Share with {name}", counted="Images")
+        caption = (
+            "Of the images with about this probability the share that has the label, with 95% "
+            "intervals, and below how many images there are."
+        )
+        figures.append(Picture(f"Reliability: {name}", diagram, caption))
+    return Section(
+        "Are they probabilities?",
+        _pictured(found.measured),
+        figures=figures,
+        tables=(calibration_table(found),),
+    )
+
+
+def _comparison(found: Evaluation) -> Section | None:
+    table = comparison_table(found)
+    return None if table is None else Section("Comparison of two models", tables=(table,))
+
+
+def _gallery(measured: Measured, dataset: Dataset, lies_in: Path) -> Section:
+    at = "" if measured.model.exclusive else f"At the operating point '{measured.chief_point}'. "
+    return Section(
+        "Images to look at",
+        f"{at}With what readers marked, where they did; the name leads to the file.",
+        galleries=wrong_images(
+            measured, dataset, link=lambda record: link_to(dataset.image_path(record), lies_in)
+        ),
+    )

@@ -2,7 +2,13 @@
 
 ::
 
-    config.yaml  environment.json  history.csv  best.safetensors  last.pt
+    config.yaml        the configuration, resolved
+    environment.json   versions, digest of the data, images, processor or GPU
+    history.csv        a row for each epoch
+    best.safetensors   the weights of the best epoch
+    last.pt            what the run goes on from
+    first_batch.jpg    the first images as the network saw them
+    training.html      curves, picture and all of the above, after every epoch
 
 Every file is complete or absent, so a run killed at any moment can go on from ``last.pt``.
 """
@@ -12,6 +18,7 @@ import hashlib
 import io
 import json
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +36,8 @@ ENVIRONMENT = "environment.json"
 HISTORY = "history.csv"
 BEST = "best.safetensors"
 LAST = "last.pt"
+FIRST_BATCH = "first_batch.jpg"
+PAGE = "training.html"
 _LIBRARIES = (
     "lucency",
     "torch",
@@ -50,6 +59,16 @@ class EpochResult:
     val_loss: float
     val_auc: float
     seconds: float
+
+
+def rank(result: EpochResult) -> tuple[float, float]:
+    """What makes an epoch better: the AUC, and among equals the lower loss."""
+    return result.val_auc, -result.val_loss
+
+
+def best_result(history: Sequence[EpochResult]) -> EpochResult:
+    """The best of some epochs; of equal ones the first."""
+    return max(history, key=rank)
 
 
 def check_run(
@@ -80,12 +99,24 @@ def check_run(
         )
 
 
-def start_run(config: ClassificationConfig, *, dataset_dir: Path, run_dir: Path) -> None:
-    """Write the environment and the configuration of a new run."""
+def start_run(
+    config: ClassificationConfig,
+    *,
+    dataset_dir: Path,
+    run_dir: Path,
+    images: Mapping[str, str],
+    machine: str,
+) -> None:
+    """Write the environment and the configuration of a new run.
+
+    ``images`` says of each split what its labels are; ``machine`` what it is trained on.
+    """
     environment = {
         "dataset": dataset_dir.resolve().name,
         "dataset_csv_sha256": data_digest(dataset_dir),
         "source": origin_of(dataset_dir),
+        "images": dict(images),
+        "machine": machine,
         "display_digest": config.display.digest(),
         "python": platform.python_version(),
         "libraries": library_versions(_LIBRARIES),
@@ -112,6 +143,34 @@ def read_environment(run_dir: Path) -> dict[str, Any]:
     if missing:
         raise ConfigError(f"{path}: missing key '{min(missing)}'; train again in a new folder")
     return dict(values)
+
+
+def read_history(run_dir: Path) -> list[EpochResult]:
+    """The rows of ``history.csv``; none where no epoch has ended yet.
+
+    Raises
+    ------
+    ConfigError
+        The table is damaged.
+
+    """
+    path = run_dir / HISTORY
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            return [_result(row) for row in csv.DictReader(handle)]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ConfigError(f"{path}: cannot be read; train again in a new folder") from None
+
+
+def _result(row: Mapping[str, str]) -> EpochResult:
+    figures = {
+        field.name: float(row[field.name])
+        for field in fields(EpochResult)
+        if field.name not in ("epoch", "phase")
+    }
+    return EpochResult(epoch=int(row["epoch"]), phase=row["phase"], **figures)
 
 
 def write_history(run_dir: Path, history: list[EpochResult]) -> None:

@@ -7,7 +7,7 @@ killed and resumed ends with the same weights as one that was not.
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,31 +15,40 @@ import torch
 from numpy.typing import NDArray
 
 from lucency.annotations.records import read_dataset
-from lucency.classification.batches import Batches, split_batches, training_batches
+from lucency.classification.batches import (
+    Batches,
+    set_epoch,
+    split_batches,
+    training_batches,
+)
 from lucency.classification.checkpoint import checkpoint_bytes, read_checkpoint, state_bytes
 from lucency.classification.losses import build_loss, known_cross_entropy, masked_bce
-from lucency.classification.networks import (
-    StagedNetwork,
-    build_network,
-    freeze_stages,
-    probabilities_of,
-)
-from lucency.classification.optimisation import build_optimiser, half_precision, learning_rates
+from lucency.classification.networks import StagedNetwork, build_network, probabilities_of
+from lucency.classification.optimisation import half_precision
 from lucency.classification.recipe import ClassificationConfig
 from lucency.classification.run_folder import (
     BEST,
+    FIRST_BATCH,
     LAST,
     EpochResult,
+    best_result,
     check_run,
+    rank,
     start_run,
     write_history,
 )
+from lucency.classification.several_gpus import Processes, joined_processes
+from lucency.classification.training_page import write_training_page
+from lucency.classification.training_pictures import first_batch_picture
+from lucency.classification.training_state import TrainingState, begin_phase, freeze_for, restore
 from lucency.classification.weights import load_initial_weights
 from lucency.configs import atomic
 from lucency.configs.errors import ConfigError
-from lucency.datasets.labelled import LabelledSplit, labelled_split
+from lucency.datasets.labelled import LabelledSplit, labelled_split, require_one_label
 from lucency.datasets.leakage import check_leakage
-from lucency.evaluation.roc import classification_metrics
+from lucency.evaluation.roc import auc
+
+_SPLITS = ("train", "val")
 
 
 @dataclass(frozen=True)
@@ -67,17 +76,6 @@ class RunSummary:
     stopped_early: bool
 
 
-@dataclass
-class _State:
-    """What changes while a run goes on, and stands in ``last.pt``."""
-
-    network: StagedNetwork
-    optimiser: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    scaler: torch.amp.GradScaler
-    history: list[EpochResult] = field(default_factory=list)
-
-
 def train(
     config: ClassificationConfig,
     dataset_dir: Path,
@@ -99,34 +97,10 @@ def train(
         The initial weights cannot be had, or ``run_dir`` is in use or cannot be resumed.
 
     """
-    dataset = read_dataset(dataset_dir)
-    check_leakage(dataset)
-    train_split = labelled_split(dataset, split="train", labels=config.labels)
-    val_split = labelled_split(dataset, split="val", labels=config.labels)
-    check_run(config, dataset_dir=dataset_dir, run_dir=run_dir, resume=resume)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # The caller's random numbers are not ours to change.
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        network = build_network(
-            config.network,
-            classes=len(config.labels),
-            channels=config.channels,
-            head=config.head,
-        )
-        network.to(device).to(memory_format=torch.channels_last)
-        checkpoint = read_checkpoint(run_dir / LAST) if resume else None
-        if checkpoint is None:
-            load_initial_weights(network, name=config.network, weights=config.weights)
-        reading = _reading(config, progress)
-        train_batches = training_batches(dataset, train_split, config, progress=reading)
-        val_batches = split_batches(dataset, val_split, config, progress=reading)
-        run = _Run(config, run_dir, device, train_batches, val_batches, val_split, progress)
-        state = run.begin(network, checkpoint)
-        if not resume:
-            start_run(config, dataset_dir=dataset_dir, run_dir=run_dir)
-        history = run.go_on(state)
-    best = max(history, key=_rank)
+    with joined_processes() as processes, torch.random.fork_rng():
+        history = _prepared(config, dataset_dir, run_dir, resume, progress, processes).go_on()
+    best = best_result(history)
     return RunSummary(
         run_dir=run_dir,
         history=tuple(history),
@@ -136,56 +110,102 @@ def train(
     )
 
 
-@dataclass(frozen=True)
+def _prepared(
+    config: ClassificationConfig,
+    dataset_dir: Path,
+    run_dir: Path,
+    resume: bool,
+    progress: Callable[[Progress], None] | None,
+    processes: Processes,
+) -> "_Run":
+    """Check everything, and bring network and images to where the next epoch begins."""
+    dataset = read_dataset(dataset_dir)
+    check_leakage(dataset)
+    splits = [labelled_split(dataset, split=name, labels=config.labels) for name in _SPLITS]
+    if config.exclusive:
+        for split in splits:
+            require_one_label(split, where=str(dataset_dir))
+    processes.by_first(
+        lambda: check_run(config, dataset_dir=dataset_dir, run_dir=run_dir, resume=resume)
+    )
+    torch.manual_seed(config.seed)
+    network = build_network(
+        config.network, classes=len(config.labels), channels=config.channels, head=config.head
+    )
+    network.to(processes.device).to(memory_format=torch.channels_last)
+    checkpoint = read_checkpoint(run_dir / LAST) if resume else None
+    if checkpoint is None:
+        load_initial_weights(network, name=config.network, weights=config.weights)
+    reading = _reading(config, progress)
+    with processes.in_turn():
+        batches = training_batches(
+            dataset, splits[0], config, processes=processes, progress=reading
+        )
+        val_batches = split_batches(dataset, splits[1], config, progress=reading)
+    network = processes.synchronised(network)
+    if checkpoint is None:
+        state = begin_phase(network, [], config, steps=len(batches), processes=processes)
+    else:
+        state = restore(network, checkpoint, config, steps=len(batches), processes=processes)
+    if not resume and processes.first:
+        start_run(
+            config,
+            dataset_dir=dataset_dir,
+            run_dir=run_dir,
+            images={split.name: f"{len(split)}: {split.counts()}" for split in splits},
+            machine=processes.description,
+        )
+    return _Run(config, run_dir, processes, batches, val_batches, splits[1], progress, state)
+
+
+@dataclass
 class _Run:
     """One training run with its data at hand."""
 
     config: ClassificationConfig
     run_dir: Path
-    device: torch.device
+    processes: Processes
     train_batches: Batches
     val_batches: Batches
     val_split: LabelledSplit
     progress: Callable[[Progress], None] | None
+    state: TrainingState
 
-    def begin(self, network: StagedNetwork, checkpoint: dict[str, object] | None) -> _State:
-        """The state before the first epoch, or after the last one that ``checkpoint`` knows."""
-        if checkpoint is not None:
-            return self._restore(network, checkpoint)
-        return self._begin_phase(network, [])
-
-    def go_on(self, state: _State) -> list[EpochResult]:
-        """Train from ``state`` to the end; returns all epochs."""
-        config, network = self.config, state.network
-        while len(state.history) < config.total_epochs and not _out_of_patience(
-            state.history, config
-        ):
-            epoch = len(state.history) + 1
+    def go_on(self) -> list[EpochResult]:
+        """Train from the state to the end; returns all epochs."""
+        config, history = self.config, self.state.history
+        while len(history) < config.total_epochs and not _out_of_patience(history, config):
+            epoch = len(history) + 1
             if epoch == config.head_epochs + 1 and epoch > 1:
-                state = self._begin_phase(network, state.history)
-            result = self._epoch(state, epoch)
-            if not state.history or _rank(result) > max(map(_rank, state.history)):
-                atomic.write_bytes(self.run_dir / BEST, state_bytes(network))
-            state.history.append(result)
-            self._save(state)
+                steps, network = len(self.train_batches), self.state.network
+                self.state = begin_phase(
+                    network, history, config, steps=steps, processes=self.processes
+                )
+            result = self._epoch(epoch)
+            better = not history or rank(result) > rank(best_result(history))
+            history.append(result)
+            if self.processes.first:
+                self._save(better=better)
             self._report(epoch, len(self.train_batches), result)
-        return state.history
+        return history
 
-    def _epoch(self, state: _State, epoch: int) -> EpochResult:
+    def _epoch(self, epoch: int) -> EpochResult:
         started = time.monotonic()
-        learning_rate = float(state.optimiser.param_groups[0]["lr"])
-        torch.manual_seed(self.config.seed * 100_003 + epoch)
+        learning_rate = float(self.state.optimiser.param_groups[0]["lr"])
+        seed = self.config.seed * 100_003 + epoch
+        set_epoch(self.train_batches, seed)
+        # Processes draw alike, but augment and drop out each in its own way.
+        torch.manual_seed(seed * self.processes.count + self.processes.rank)
         in_head_phase = epoch <= self.config.head_epochs
-        stages = state.network.stages
-        freeze_stages(state.network, len(stages) if in_head_phase else self.config.frozen_stages)
-        losses = list(self._steps(state, epoch))
-        train_loss = float(np.mean(losses))
+        freeze_for(self.state.network, self.config, in_head_phase=in_head_phase)
+        losses = list(self._steps(epoch))
+        train_loss = self.processes.mean(float(np.mean(losses)))
         if not math.isfinite(train_loss):
             raise ConfigError(
                 f"{self.run_dir}: epoch {epoch}: the loss is {train_loss}: training has diverged; "
                 "lower learning_rate"
             )
-        val_loss, val_auc = self._validate(state.network)
+        val_loss, val_auc = self.processes.by_first(self._validate)
         return EpochResult(
             epoch=epoch,
             phase="head" if in_head_phase else "fine-tune",
@@ -196,16 +216,20 @@ class _Run:
             seconds=round(time.monotonic() - started, 3),
         )
 
-    def _steps(self, state: _State, epoch: int) -> Iterator[float]:
+    def _steps(self, epoch: int) -> Iterator[float]:
         """One pass over the training data; yields the loss of every batch."""
+        state, device = self.state, self.processes.device
         loss_of = build_loss(self.config)
         parameters = [p for p in state.network.parameters() if p.requires_grad]
+        half = half_precision(device)
         for batch, (images, targets) in enumerate(self.train_batches, start=1):
-            inputs = images.to(self.device, memory_format=torch.channels_last)
-            half = half_precision(self.device)
-            with torch.autocast(self.device.type, half, enabled=half is not None):
-                logits = state.network(inputs)
-            loss = loss_of(logits.float(), targets.to(self.device))
+            if epoch == batch == 1 and self.processes.first:
+                picture = first_batch_picture(images, targets, labels=self.config.labels)
+                atomic.write_bytes(self.run_dir / FIRST_BATCH, picture)
+            inputs = images.to(device, memory_format=torch.channels_last)
+            with torch.autocast(device.type, half, enabled=half is not None):
+                logits = state.parallel(inputs)
+            loss = loss_of(logits.float(), targets.to(device))
             state.optimiser.zero_grad(set_to_none=True)
             state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             state.scaler.unscale_(state.optimiser)
@@ -218,10 +242,11 @@ class _Run:
             yield float(loss.detach())
             self._report(epoch, batch)
 
-    def _validate(self, network: StagedNetwork) -> tuple[float, float]:
+    def _validate(self) -> tuple[float, float]:
         """The plain loss and the mean AUC on the validation split."""
         exclusive = self.config.exclusive
-        logits = torch.from_numpy(predict_logits(network, self.val_batches, device=self.device))
+        network, device = self.state.network, self.processes.device
+        logits = torch.from_numpy(predict_logits(network, self.val_batches, device=device))
         targets = torch.from_numpy(self.val_split.targets)
         loss = float((known_cross_entropy if exclusive else masked_bce)(logits, targets))
         # Logits of independent labels rank as probabilities do, but never tie at 0 or 1.
@@ -229,47 +254,18 @@ class _Run:
         aucs = []
         for column, label in enumerate(self.config.labels):
             scores = ranks.numpy()[self.val_split.known(label), column].astype(np.float64)
-            found = classification_metrics(self.val_split.truth(label), scores, threshold=0.0)
-            aucs.append(found.auc if found.auc is not None else math.nan)
+            found = auc(self.val_split.truth(label), scores)
+            aucs.append(found if found is not None else math.nan)
         return loss, float(np.mean(aucs))
 
-    def _begin_phase(self, network: StagedNetwork, history: list[EpochResult]) -> _State:
-        """A fresh optimiser and schedule for the head, or for what is fine-tuned after it."""
-        config = self.config
-        in_head_phase = len(history) < config.head_epochs
-        stages = len(network.stages)
-        if config.frozen_stages > stages:
-            raise ConfigError(f"frozen_stages: {config.network} has {stages} stages")
-        freeze_stages(network, stages if in_head_phase else config.frozen_stages)
-        optimiser = build_optimiser(network, config, head_alone=in_head_phase)
-        epochs = config.head_epochs if in_head_phase else config.epochs
-        schedule = learning_rates(optimiser, config, epochs=epochs, steps=len(self.train_batches))
-        # Only float16 needs its gradients scaled: bfloat16 has the exponent of float32.
-        scaled = half_precision(self.device) == torch.float16
-        scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
-        return _State(network, optimiser, schedule, scaler, history)
-
-    def _save(self, state: _State) -> None:
-        values: dict[str, object] = {
-            "network": state.network.state_dict(),
-            "optimiser": state.optimiser.state_dict(),
-            "schedule": state.schedule.state_dict(),
-            "scaler": state.scaler.state_dict(),
-            "history": [asdict(row) for row in state.history],
-        }
-        atomic.write_bytes(self.run_dir / LAST, checkpoint_bytes(values))
-        write_history(self.run_dir, state.history)
-
-    def _restore(self, network: StagedNetwork, checkpoint: dict[str, object]) -> _State:
-        history = [EpochResult(**row) for row in checkpoint["history"]]  # type: ignore[attr-defined]
-        # The optimiser is that of the last epoch's phase, also if the next epoch begins another.
-        state = self._begin_phase(network, history[:-1])
-        state.history = history
-        network.load_state_dict(checkpoint["network"])  # type: ignore[arg-type]
-        state.optimiser.load_state_dict(checkpoint["optimiser"])  # type: ignore[arg-type]
-        state.schedule.load_state_dict(checkpoint["schedule"])  # type: ignore[arg-type]
-        state.scaler.load_state_dict(checkpoint["scaler"])  # type: ignore[arg-type]
-        return state
+    def _save(self, *, better: bool) -> None:
+        if better:
+            atomic.write_bytes(self.run_dir / BEST, state_bytes(self.state.network))
+        atomic.write_bytes(self.run_dir / LAST, checkpoint_bytes(self.state.values()))
+        write_history(self.run_dir, self.state.history)
+        ended = len(self.state.history) == self.config.total_epochs
+        ended = ended or _out_of_patience(self.state.history, self.config)
+        write_training_page(self.run_dir, finished=ended)
 
     def _report(self, epoch: int, batch: int, result: EpochResult | None = None) -> None:
         if self.progress is not None:
@@ -298,14 +294,9 @@ def _reading(
     return lambda done, total: progress(Progress(0, config.total_epochs, done, total))
 
 
-def _rank(result: EpochResult) -> tuple[float, float]:
-    """What makes an epoch better: the AUC, and among equals the lower loss."""
-    return result.val_auc, -result.val_loss
-
-
 def _out_of_patience(history: list[EpochResult], config: ClassificationConfig) -> bool:
     tuned = [row for row in history if row.epoch > config.head_epochs]
     if not tuned:
         return False
-    best = max(history, key=_rank)
+    best = best_result(history)
     return len(history) - max(best.epoch, config.head_epochs) >= config.patience

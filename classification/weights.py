@@ -1,18 +1,18 @@
 """What a network starts from: ImageNet, a file, a bundle, or random numbers."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from lucency.classification.imagenet import imagenet_state
 from lucency.classification.networks import StagedNetwork
+from lucency.classification.stored_weights import stored_weights
 from lucency.configs.bundle import WEIGHTS, find_bundle, load_bundle
 from lucency.configs.errors import BundleError, ConfigError
 
-# The backbone of each network, by torchvision's names.
-_IMAGENET = {"tbnet": ("densenet121", "densenet121-a639ec97.pth")}
-_ADDRESS = "https://download.pytorch.org/models"
 # Files from before torchvision 0.2 write denselayer1.norm.1 for denselayer1.norm1.
 _OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 
@@ -21,7 +21,8 @@ def load_initial_weights(network: StagedNetwork, *, name: str, weights: str) -> 
     """Fill ``network``, built by the name ``name``, with the weights that a recipe asks for.
 
     ``weights`` is ``imagenet``, ``none`` (random numbers are kept), a ``.safetensors``, ``.pt``
-    or ``.pth`` file, or a bundle. A head for other labels keeps its random last layer.
+    or ``.pth`` file, or a bundle. A file may be one of our runs' or hold a backbone alone, by
+    torchvision's names or timm's. A head for other labels keeps its random last layer.
 
     Raises
     ------
@@ -34,7 +35,7 @@ def load_initial_weights(network: StagedNetwork, *, name: str, weights: str) -> 
     if weights == "none":
         return
     if weights == "imagenet":
-        state = _imagenet_state(name)
+        state = imagenet_state(name)
     elif Path(weights).is_file():
         state = _file_state(Path(weights))
     elif Path(weights).suffix in (".safetensors", ".pt", ".pth"):
@@ -42,30 +43,6 @@ def load_initial_weights(network: StagedNetwork, *, name: str, weights: str) -> 
     else:
         state = _bundle_state(weights)
     _load(network, state, where=f"weights: {weights}")
-
-
-def _imagenet_state(name: str) -> dict[str, Tensor]:
-    import torchvision
-
-    if name not in _IMAGENET:
-        raise ConfigError(f"weights: there are no ImageNet weights for the network '{name}'")
-    model, file = _IMAGENET[name]
-    try:
-        state: dict[str, Tensor] = torchvision.models.get_model_weights(model)[
-            "IMAGENET1K_V1"
-        ].get_state_dict(progress=False, check_hash=True)
-    except (OSError, RuntimeError) as error:
-        raise ConfigError(
-            f"weights: imagenet: {_ADDRESS}/{file} cannot be downloaded ({_reason(error)}); fetch "
-            "it elsewhere and set weights to its path, or start from a bundle, or from scratch "
-            "with weights: none, head_epochs: 0, frozen_stages: 0"
-        ) from None
-    return state
-
-
-def _reason(error: Exception) -> str:
-    text = str(getattr(error, "reason", error)).strip() or type(error).__name__
-    return text.splitlines()[0]
 
 
 def _file_state(path: Path) -> dict[str, Tensor]:
@@ -80,7 +57,7 @@ def _file_state(path: Path) -> dict[str, Tensor]:
             f"weights: {path}: cannot be read as weights; give a .safetensors file, or a .pt file "
             "that holds tensors alone"
         ) from None
-    for key in ("network", "state_dict"):
+    for key in ("network", "state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
@@ -92,20 +69,24 @@ def _bundle_state(name: str) -> dict[str, Tensor]:
     import safetensors.torch
 
     path = find_bundle(name, package="lucency.classification")
-    manifest = load_bundle(path).manifest
-    if manifest.task != "classification" or WEIGHTS not in manifest.files:
-        raise BundleError(
-            f"{path}: has no {WEIGHTS} of a classifier to start from; name another bundle"
-        )
-    return dict(safetensors.torch.load((path / WEIGHTS).read_bytes()))
+    bundle = load_bundle(path)
+    if bundle.manifest.task != "classification":
+        raise BundleError(f"{path}: is a bundle for {bundle.manifest.task}; name a classifier's")
+    if WEIGHTS in bundle.manifest.files:
+        return dict(safetensors.torch.load((path / WEIGHTS).read_bytes()))
+    try:
+        weights = stored_weights(bundle.model)
+    except ValueError as error:
+        raise BundleError(f"{path}: {error}; copy or export the bundle again") from None
+    return {key: torch.from_numpy(value) for key, value in weights.items()}
 
 
 def _load(network: StagedNetwork, state: dict[str, Tensor], *, where: str) -> None:
     own = network.state_dict()
     stem = _stem_name(network)
     found: dict[str, Tensor] = {}
-    for old_name, value in state.items():
-        name = _OLD_NAME.sub(r"\1\2.", old_name.removeprefix("module."))
+    for foreign_name, value in state.items():
+        name = _own_name(foreign_name, own)
         fitted = _for_channels(value, channels=own[stem].shape[1]) if name == stem else value
         if name in own and own[name].shape == fitted.shape:
             found[name] = fitted
@@ -118,6 +99,13 @@ def _load(network: StagedNetwork, state: dict[str, Tensor], *, where: str) -> No
             f"missing or of another shape, such as {missing[0]}"
         )
     network.load_state_dict(found, strict=False)
+
+
+def _own_name(name: str, own: Mapping[str, Tensor]) -> str:
+    """A tensor's name in our network, of what torchvision, timm or DataParallel call it."""
+    name = _OLD_NAME.sub(r"\1\2.", name.removeprefix("module."))
+    # Only DenseNet and EfficientNet have the word themselves.
+    return name if name in own else f"features.{name}"
 
 
 def _stem_name(network: StagedNetwork) -> str:

@@ -37,6 +37,8 @@ class ImageFault(StrEnum):
     TIMEOUT = "timeout"  # decoding took too long
     MEMORY = "out-of-memory"
     CRASHED = "decoder-crashed"
+    NO_RADIOGRAPH = "no-radiograph"  # of the chest or of bones, as far as the router can tell
+    NO_MODEL = "no-model"  # none of the loaded models is for such a radiograph
 
 
 class LucencyError(Exception):

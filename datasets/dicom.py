@@ -25,11 +25,11 @@ from lucency.configs.errors import ImageError, ImageFault
 from lucency.datasets.dicom_frames import PixelElement, find_pixels, split_frames
 from lucency.datasets.dicom_pixels import check_length, decode_frame
 from lucency.datasets.dicom_values import (
-    TAGS,
     frame_values,
     read_greyscale,
     read_padding,
     read_spacing_mm,
+    read_tags,
     read_text,
 )
 from lucency.datasets.pixel_header import PixelHeader, read_pixel_header
@@ -101,7 +101,7 @@ def decode_dicom(data: bytes, *, name: str, frame: int | None = None) -> Radiogr
         header = parsed.header
         index = frame_index(frame, header.frames, name=name)
         dataset = frame_values(parsed.dataset, index)
-        tags = {key: text for key in TAGS if (text := read_text(dataset, key, name=name))}
+        tags = read_tags(dataset, name=name)
         spacing_mm = read_spacing_mm(dataset)
         greyscale = read_greyscale(dataset, name=name)
         padding = read_padding(dataset, stored=header.stored, signed=header.signed)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lucency.configs.errors import ImageError, ImageFault
+from lucency.datasets.body_regions import region_terms
 from lucency.datasets.radiographs import Greyscale, Lut, Window
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ TAGS = (
     "PatientSex",
     "PatientAge",
 )
+# Descriptions of the part of the body: of these only the terms of `REGIONS` are kept, since names
+# of people stand in such texts too.
+DESCRIPTIONS = ("AnatomicRegionSequence", "ProtocolName", "SeriesDescription")
 WINDOW_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 # Functional groups with attributes that are read here.
 _GROUPS = ("PixelMeasuresSequence", "PixelValueTransformationSequence", "FrameVOILUTSequence")
@@ -66,6 +70,17 @@ def read_text(dataset: "Dataset", keyword: str, *, name: str) -> str:
             ImageFault.HEADER,
         )
     return text
+
+
+def read_tags(dataset: "Dataset", *, name: str) -> dict[str, str]:
+    """The attributes of `TAGS`, and the regions that `DESCRIPTIONS` name; none that are empty."""
+    tags = {keyword: read_text(dataset, keyword, name=name) for keyword in TAGS}
+    for keyword in DESCRIPTIONS:
+        said = dataset.get(keyword)
+        if keyword.endswith("Sequence"):
+            said = said[0].get("CodeMeaning") if said else None
+        tags[keyword] = "" if said is None else region_terms(str(said)[:MAX_TEXT])
+    return {keyword: text for keyword, text in tags.items() if text}
 
 
 def read_greyscale(dataset: "Dataset", *, name: str) -> Greyscale:

@@ -1,4 +1,4 @@
-"""The digest by which a model remembers what it was trained on."""
+"""The digests by which a model remembers what it was trained on."""
 
 import hashlib
 
@@ -13,3 +13,8 @@ def dataset_digest(dataset: Dataset) -> str:
         if label.is_file():
             digest.update(str(record.image).encode() + b"\0" + label.read_bytes())
     return digest.hexdigest()
+
+
+def table_digest(dataset: Dataset) -> str:
+    """SHA-256 of the table alone, which itself holds each image's digest: a classifier's data."""
+    return hashlib.sha256((dataset.root / DATASET_CSV).read_bytes()).hexdigest()

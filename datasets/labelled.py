@@ -80,6 +80,26 @@ def labelled_split(
     return found
 
 
+def require_one_label(split: LabelledSplit, *, where: str) -> None:
+    """Check that labels exclude each other: one is 1 and the others 0, or some are not known.
+
+    Raises
+    ------
+    DatasetError
+        An image has two of them, or none although all are known.
+
+    """
+    have = (split.targets == 1).sum(axis=1)
+    wrong = (have > 1) | ((have == 0) & ~np.isnan(split.targets).any(axis=1))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise DatasetError(
+            f"{where}: {split.records[row].image}: {int(have[row])} of the labels "
+            f"{', '.join(split.labels)} are 1, but they exclude each other: exactly one must be "
+            f"({int(wrong.sum())} such images in split '{split.name}')"
+        )
+
+
 def _require_both_values(split: LabelledSplit, *, where: str) -> None:
     for label in split.labels:
         truth = split.truth(label)

@@ -50,6 +50,12 @@ def normalised(square: NDArray[np.uint8], *, channels: int) -> NDArray[np.float3
     return np.ascontiguousarray((grey - mean) / std)
 
 
+def grey_image(inputs: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The square image (size, size) that `normalised` made ``inputs`` (channels, size, size) of."""
+    mean, std = _MEAN[len(inputs)][0], _STD[len(inputs)][0]
+    return np.asarray(np.clip(np.rint((inputs[0] * std + mean) * 255), 0, 255), dtype=np.uint8)
+
+
 def model_input(image: NDArray[np.uint8], *, size: int, channels: int) -> NDArray[np.float32]:
     """Bring a grey image (h, w) to the float32 (channels, size, size) that a classifier takes."""
     return normalised(square_image(image, size=size), channels=channels)

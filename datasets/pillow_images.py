@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from lucency.configs.errors import ImageError, ImageFault
+from lucency.datasets.picture_colours import coloured_share
 from lucency.datasets.picture_gaps import has_gap, lacks_strips
 from lucency.datasets.radiographs import Greyscale, Radiograph, check_size, frame_index
 
@@ -44,6 +45,7 @@ _SAMPLE_FORMAT = 339
 _SIGNED = 2
 _WHITE_IS_ZERO = 0
 _PNG_SIZE_END = 24
+_COLOUR_PX = 128
 # The last bytes of a file that is complete; viewers and cameras may append more to it.
 _END_MARKS = {"png": b"IEND", "jpeg": b"\xff\xd9"}
 
@@ -84,9 +86,11 @@ def decode_picture(data: bytes, *, kind: str, name: str, frame: int | None = Non
             # Pillow applies the orientation of a TIFF while loading; this does nothing then.
             ImageOps.exif_transpose(image, in_place=True)
             pixels, bits = _to_grey(image, name=name)
+            colour = _colour(image, data, kind=kind)
     except _PILLOW_ERRORS as error:
         raise _refusal(error, data, kind=kind, name=name) from None
-    return Radiograph(pixels, bits, kind, greyscale=Greyscale(inverted=inverted))
+    greyscale = Greyscale(inverted=inverted)
+    return Radiograph(pixels, bits, kind, greyscale=greyscale, colour=colour)
 
 
 def count_pages(data: bytes, *, name: str) -> int:
@@ -166,6 +170,23 @@ def _refuse_unsuited(image: Image.Image, data: bytes, *, kind: str, name: str) -
         raise ImageError(
             f"{name}: has 16-bit colour; save it as 16-bit greyscale", ImageFault.COLOUR
         )
+
+
+def _colour(image: Image.Image, data: bytes, *, kind: str) -> float:
+    """The share of a picture that is in colours; of a JPEG, which was decoded grey, read anew."""
+    if kind == "jpeg":
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as again:
+            if again.mode == "L":
+                return 0.0
+            # Scaled down while it is decoded, which leaves out most of the work.
+            again.draft("RGB", (_COLOUR_PX, _COLOUR_PX))
+            return coloured_share(np.asarray(again.convert("RGB")))
+    if image.mode[:1] in ("1", "I", "L"):
+        return 0.0
+    longest = max(*image.size, _COLOUR_PX)
+    size = tuple(max(1, side * _COLOUR_PX // longest) for side in image.size)
+    small = image.convert("RGB").resize(size, Image.Resampling.NEAREST)
+    return coloured_share(np.asarray(small))
 
 
 def _tiff_tag(image: Image.Image, tag: int) -> tuple[int, ...]:

@@ -65,7 +65,8 @@ class Radiograph:
     ``pixels`` (H, W) stored values as uint8, uint16, int16 or int32; ``bits`` how many of them
     are used; ``kind`` is png, jpeg, tiff or dicom; ``spacing_mm`` the distance between rows and
     between columns, where known; ``tags`` DICOM attributes that identify nobody; ``padding`` the
-    lowest and highest stored value that fill up the rectangle and show nothing (C.7.5.1.1.2).
+    lowest and highest stored value that fill up the rectangle and show nothing (C.7.5.1.1.2);
+    ``colour`` the share of the picture, 0 to 1, that was in colours before it was made grey.
 
     Raises
     ------
@@ -82,6 +83,7 @@ class Radiograph:
     patient_id: str = ""
     greyscale: Greyscale = field(default_factory=Greyscale)
     padding: tuple[int, int] | None = None
+    colour: float = 0.0
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 2 or not self.pixels.size:

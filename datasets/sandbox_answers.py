@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lucency.configs.errors import ImageFault
-from lucency.datasets.dicom_values import MAX_RESCALE, MAX_TEXT, MAX_WINDOW, MIN_WIDTH, TAGS
+from lucency.datasets.dicom_values import (
+    DESCRIPTIONS,
+    MAX_RESCALE,
+    MAX_TEXT,
+    MAX_WINDOW,
+    MIN_WIDTH,
+    TAGS,
+)
 from lucency.datasets.radiographs import MAX_PIXELS, Greyscale, Lut, Radiograph, Window
 
 MAX_ANSWER_BYTES = 1 << 22
@@ -58,7 +65,8 @@ class ToldRadiograph(_Checked):
     bits: int = Field(ge=1, le=32)
     kind: Literal["png", "jpeg", "tiff", "dicom"]
     spacing_mm: tuple[float, float] | None
-    tags: dict[Literal[TAGS], Text]  # type: ignore[valid-type]
+    tags: dict[Literal[TAGS + DESCRIPTIONS], Text]  # type: ignore[valid-type]
+    colour: float = Field(ge=0.0, le=1.0)
     patient_id: Text
     padding: tuple[int, int] | None
     slope: Rescale
@@ -120,6 +128,7 @@ def take_radiograph(told: ToldRadiograph, fill: Fill) -> Radiograph:
         kind=told.kind,
         spacing_mm=told.spacing_mm,
         tags=told.tags,
+        colour=told.colour,
         patient_id=told.patient_id,
         greyscale=greyscale,
         padding=told.padding,

@@ -76,6 +76,7 @@ def describe(radiograph: Radiograph) -> tuple[bytes, Sequence[NDArray[Any]]]:
         "kind": radiograph.kind,
         "spacing_mm": radiograph.spacing_mm,
         "tags": dict(radiograph.tags),
+        "colour": radiograph.colour,
         "patient_id": radiograph.patient_id,
         "padding": radiograph.padding,
         "slope": greyscale.slope,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lucency.detection.markdown import markdown_picture, markdown_table
 from lucency.detection.measurement import CHIEF_POINT
 from lucency.detection.validation import Validation
 from lucency.evaluation.detection_measures import ALL_CLASSES
 from lucency.evaluation.error_types import FALSE_ALARMS, MISSES
+from lucency.evaluation.markdown import markdown_picture, markdown_table
 from lucency.evaluation.subgroups import FINDING_SIZE, SubgroupMeasures
 
 # Subgroups whose recall is so much below that of all are named as failures, if they have so many

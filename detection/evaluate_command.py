@@ -1,13 +1,10 @@
 """What `lucency evaluate` does for a detector: a report's folder, and tables in the terminal."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as ProgressBars
-
     from lucency.annotations.records import Dataset
     from lucency.detection.evaluate import Evaluation
 
@@ -64,6 +61,7 @@ def _evaluate(name: str, root: Path, out: Path, options: EvaluateOptions) -> "Ev
     from lucency.detection.open_model import open_model
     from lucency.detection.report import write_page
     from lucency.evaluation.match_rules import MATCH_RULES
+    from lucency.evaluation.step_bars import step_bars
 
     atomic.refuse_existing(out)
     dataset = read_dataset(root)
@@ -81,23 +79,11 @@ def _evaluate(name: str, root: Path, out: Path, options: EvaluateOptions) -> "Ev
             by=options.by,
             rule=MATCH_RULES[options.rule],
             samples=options.samples,
-            on_step=_steps(bars),
+            on_step=step_bars(bars),
         )
         _write_files(found, folder, dataset)
         write_page(found, folder / PAGE, dataset=dataset, lies_in=out)
     return found
-
-
-def _steps(bars: "ProgressBars") -> Callable[[str], Callable[[int, int], None]]:
-    """A bar for each step; a step that begins ends the one before."""
-
-    def begin(title: str) -> Callable[[int, int], None]:
-        for task in bars.tasks:
-            bars.update(task.id, visible=False)
-        bar = bars.add_task(title, total=None)
-        return lambda done, total: bars.update(bar, completed=done, total=total)
-
-    return begin
 
 
 def _write_files(found: "Evaluation", folder: Path, dataset: "Dataset") -> None:
@@ -105,8 +91,8 @@ def _write_files(found: "Evaluation", folder: Path, dataset: "Dataset") -> None:
     import hashlib
 
     from lucency.detection.metrics_json import metrics_json
-    from lucency.detection.open_model import METRICS
     from lucency.evaluation.coco_results import write_results, write_truth
+    from lucency.evaluation.recorded_predictions import METRICS
     from lucency.evaluation.report import write_json
 
     measured, compared = found.measured, found.compared

@@ -1,9 +1,7 @@
-"""`lucency explain`: which pixels drove a detection."""
+"""What `lucency explain` does for a detector: which pixels drove a detection."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lucency.configs.display import DisplaySpec
@@ -12,28 +10,14 @@ if TYPE_CHECKING:
     from lucency.detection.heat_map import Explanation
 
 
-def explain(
-    model: Annotated[str, typer.Argument(help="A bundle's folder or name, or a .pt checkpoint.")],
-    image: Annotated[Path, typer.Argument(help="The radiograph.")],
-    out: Annotated[Path, typer.Argument(help="New PNG with the heat map and the box.")],
-    detection: Annotated[
-        int, typer.Option(min=1, help="Which detection, from 1, the best first.")
-    ] = 1,
-    masks: Annotated[
-        int, typer.Option(min=50, max=20000, help="Masks that hide parts; for bundles.")
-    ] = 600,
-    seed: Annotated[int, typer.Option(help="Where the random masks start.")] = 0,
+def explain_detector(
+    model: str, image: Path, out: Path, *, detection: int = 1, masks: int = 600, seed: int = 0
 ) -> None:
-    """Draw which parts of a radiograph drove one detection."""
+    """Draw the heat of one detection, from 1, the best first, as a PNG and tell where it lies."""
     from rich.console import Console
 
     from lucency.configs import atomic
-    from lucency.configs.errors import ConfigError
 
-    if out.suffix.lower() != ".png":
-        raise ConfigError(f"{out}: is written as PNG; name a file that ends in .png")
-    if out.exists():
-        raise ConfigError(f"{out}: exists already; name a new file")
     opened, spec = _opened(model)
     picture, found = _explained(opened, spec, image, detection, masks=masks, seed=seed)
     atomic.write_bytes(out, picture)
@@ -43,12 +27,12 @@ def explain(
 def _told(opened: "Detector | CheckpointDetector", found: "Explanation") -> str:
     """The explanation in words; that `predict` leaves such a box out, where it does."""
     from lucency.detection.detector import Detector
-    from lucency.detection.heat_map import heat_inside
+    from lucency.evaluation.heat_shares import share_in_box
 
-    share, fair = heat_inside(found)
+    share = share_in_box(found.heat, found.box_xyxy)
     told = (
-        f"{found.label} {found.score:.3f}; {share:.0%} of the heat lies inside the box, which is "
-        f"{fair:.1%} of the image."
+        f"{found.label} {found.score:.3f}; {share.heat:.0%} of the heat lies inside the box, which "
+        f"is {share.area:.1%} of the image."
     )
     if isinstance(opened, Detector):
         point = opened.manifest.default_operating_point
@@ -68,11 +52,11 @@ def _explained(
     seed: int,
 ) -> "tuple[bytes, Explanation]":
     """The PNG and the explanation."""
-    import cv2
     from rich.progress import Progress
 
     from lucency.datasets.radiographs import read_radiograph
     from lucency.detection.heat_map import draw_heat, explain
+    from lucency.evaluation.pictures import encode_png
 
     radiograph = read_radiograph(image)
     with Progress(transient=True) as progress:
@@ -84,8 +68,7 @@ def _explained(
         found = explain(
             opened, radiograph, detection - 1, masks=masks, seed=seed, on_progress=on_progress
         )
-    picture = cv2.cvtColor(draw_heat(radiograph, found, spec), cv2.COLOR_RGB2BGR)
-    return bytes(cv2.imencode(".png", picture)[1]), found
+    return encode_png(draw_heat(radiograph, found, spec)), found
 
 
 def _opened(model: str) -> "tuple[Detector | CheckpointDetector, DisplaySpec]":

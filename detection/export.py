@@ -176,6 +176,7 @@ def _draft(
         input_channels=3,
         display=config.display,
         display_digest=config.display.digest(),
+        kinds=config.kinds,
         operating_points={"balanced": dict.fromkeys(class_names, 0.25)},
         default_operating_point="balanced",
         metrics={},

@@ -6,7 +6,6 @@ A `.pt` checkpoint is asked by gradients (`gradient_map`), a bundle by hiding pa
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,12 +20,11 @@ from lucency.detection.gradient_map import gradient_map
 from lucency.detection.occlusion_map import Progress, occlusion_map
 from lucency.detection.parity import torch_head
 from lucency.detection.weights import load_checkpoint
+from lucency.evaluation.heat import blend_heat, stored_heat
 from lucency.evaluation.pictures import BoxKind, DrawnBox, box_of, draw_boxes
 
 MASKS = 600
 PICTURE_PX = 1200
-# The hottest pixel is covered by so much, so that the bone is still to be seen below.
-_OPACITY = 0.6
 
 
 @dataclass(frozen=True)
@@ -78,21 +76,9 @@ def explain(
 
 def draw_heat(radiograph: Radiograph, found: Explanation, spec: DisplaySpec) -> NDArray[np.uint8]:
     """The heat over the displayed image, with the box: (h, w, 3) RGB."""
-    grey = display(radiograph, spec.whole()).image[:, :, None].astype(np.float32)
-    levels = np.rint(found.heat * 255).astype(np.uint8)
-    colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, :, ::-1]
-    opacity = (_OPACITY * np.sqrt(found.heat))[:, :, None]
-    blended = np.rint(grey * (1 - opacity) + colours * opacity).astype(np.uint8)
+    blended = blend_heat(radiograph, found.heat, spec)
     box = DrawnBox(box_of(found.box_xyxy), BoxKind.FOUND, f"{found.label} {found.score:.2f}")
     return draw_boxes(blended, [box], longest_side=PICTURE_PX)
-
-
-def heat_inside(found: Explanation) -> tuple[float, float]:
-    """The share of the heat inside the box, and the box's share of the image: chance's share."""
-    height, width = found.heat.shape
-    x1, y1, x2, y2 = np.rint(np.clip(found.box_xyxy, 0, [width, height] * 2)).astype(int)
-    inside = float(found.heat[y1:y2, x1:x2].sum()) / max(float(found.heat.sum()), 1e-12)
-    return inside, (x2 - x1) * (y2 - y1) / (height * width)
 
 
 def _by_occlusion(
@@ -186,8 +172,4 @@ def _in_stored(
     (width, height), (left, top) = placed.size_wh, placed.pad_xy
     inner_wh = (round(width * placed.gain_xy[0]), round(height * placed.gain_xy[1]))
     inside = heat[top : top + inner_wh[1], left : left + inner_wh[0]]
-    x1, y1, x2, y2 = shown.shown
-    stored = np.zeros(radiograph.pixels.shape, dtype=np.float32)
-    stored[y1:y2, x1:x2] = cv2.resize(inside, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
-    hottest = float(stored.max())
-    return stored / np.float32(hottest) if hottest > 0 else stored
+    return stored_heat(inside, shown, radiograph)

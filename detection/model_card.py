@@ -15,12 +15,12 @@ from lucency.configs.bundle import RESEARCH_USE, BundleManifest
 from lucency.configs.yaml_files import read_yaml
 from lucency.detection.card_failures import known_failures
 from lucency.detection.checkpoint_detector import run_of
-from lucency.detection.markdown import markdown_picture, markdown_table
 from lucency.detection.parity import LEAST_IOU, LIMITS, MATCHED_FROM
 from lucency.detection.recipe import DetectionConfig
 from lucency.detection.run_folder import CONFIG, read_environment, read_rows
 from lucency.detection.validation import SPLIT, Validation
 from lucency.evaluation.detection_measures import ALL_CLASSES
+from lucency.evaluation.markdown import markdown_picture, markdown_table
 
 _WEIGHTS = {
     "fp32": "single precision",

@@ -1,10 +1,7 @@
 """Opening what `lucency evaluate` is given: a bundle, a `.pt` checkpoint or COCO results JSON."""
 
 import hashlib
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +13,6 @@ from lucency.detection.detector import LEAST_SCORE, open_detector
 from lucency.detection.predictions import (
     EVALUATION_DETECTIONS,
     Model,
-    Thresholds,
     bundle_model,
     check_classes,
     stored_image,
@@ -25,9 +21,7 @@ from lucency.detection.recipe import DetectionConfig
 from lucency.detection.run_folder import CONFIG, RESULTS, read_environment
 from lucency.evaluation.boxes import ImagePredictions
 from lucency.evaluation.coco_results import read_results
-from lucency.evaluation.operating_points import OperatingPoints
-
-METRICS = "metrics.json"
+from lucency.evaluation.recorded_predictions import recorded, recorded_thresholds
 
 
 def open_model(name: str, dataset: Dataset, *, coco_truth: Path | None = None) -> Model:
@@ -95,32 +89,15 @@ def _results(path: Path, dataset: Dataset, coco_truth: Path | None) -> Model:
         return found.predictions.get(image, none)
 
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    ours = _written_beside(path, sha256)
+    ours = recorded(path, sha256)
     return Model(
         name=str(ours.get("model", path.stem)),
         kind="COCO results",
         sha256=sha256,
         predict=predict,
-        thresholds=_recorded_thresholds(ours, dataset),
+        thresholds=recorded_thresholds(ours, dataset.label_map.names),
         trained_on=str(ours.get("trained_on", "")),
         data_sha256=str(ours.get("data_sha256", "")),
         notes=found.notes,
         covers=frozenset(found.predictions),
     )
-
-
-def _written_beside(path: Path, sha256: str) -> dict[str, Any]:
-    """What our own evaluation said of this file of predictions; empty of another, or altered."""
-    try:
-        entry = json.loads(path.with_name(METRICS).read_bytes())["predictions"][path.name]
-        return dict(entry) if entry["sha256"] == sha256 else {}
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return {}
-
-
-def _recorded_thresholds(written: Mapping[str, Any], dataset: Dataset) -> Thresholds | None:
-    try:
-        points = OperatingPoints(**written["thresholds"])
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return None
-    return points.to_manifest() if set(points.balanced) == set(dataset.label_map) else None

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, field_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
+from lucency.configs.bundle import RadiographKind
 from lucency.configs.display import DisplaySpec
 from lucency.configs.point_targets import PointTargets
 from lucency.configs.schema import StrictModel
@@ -82,6 +83,9 @@ class DetectionConfig(StrictModel):
     ultralytics: dict[str, Any] = Field(default_factory=dict)
     operating_points: PointTargets = PointTargets()
     calibration: Literal["platt", "isotonic", "none"] = "platt"
+    kinds: tuple[RadiographKind, ...] = Field(
+        default=(), description="the radiographs it is for: chest, bone; none: any"
+    )
     commercial_use: bool = Field(default=True, description="whether the data allow it")
     licence: str = Field(default="AGPL-3.0-or-later", description="of the trained weights")
     data_source: str = Field(default="", description="citation and licence of the training data")

@@ -1,9 +1,7 @@
 """The evaluation page of a detector: figures with intervals, curves, misses, alarms and hits."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +31,11 @@ from lucency.evaluation.detection_plots import (
     error_types_plot,
     froc_plot,
     learning_curves,
-    reliability_diagram,
 )
 from lucency.evaluation.gallery import detection_gallery
 from lucency.evaluation.match_rules import IOU_50
-from lucency.evaluation.plots import precision_recall_plot
-from lucency.evaluation.report import EvaluationReport, Picture, Section, write_report
+from lucency.evaluation.plots import precision_recall_plot, reliability_diagram
+from lucency.evaluation.report import EvaluationReport, Picture, Section, link_to, write_report
 
 
 def write_page(found: Evaluation, path: Path, *, dataset: Dataset, lies_in: Path) -> None:
@@ -135,7 +132,7 @@ def _calibration(found: Evaluation) -> Section | None:
         curves = {"calibrated": everything.after.bins, "raw": everything.before.bins}
     diagram = Picture(
         "Reliability",
-        reliability_diagram(curves),
+        reliability_diagram(curves, outcome="Share that found a finding", counted="Boxes"),
         f"Of {everything.boxes}, by score: the share that found a finding (IoU ≥ 0.5), with 95% "
         "intervals, and below how many boxes there are. On the diagonal a score is a probability.",
     )
@@ -173,7 +170,7 @@ def _gallery(found: Evaluation, dataset: Dataset, lies_in: Path) -> Section | No
         thresholds,
         class_names=dataset.label_map.names,
         read_image=_reader(dataset, measured.model.display or DisplaySpec()),
-        link=lambda image: _address(dataset.root / image, lies_in),
+        link=lambda image: link_to(dataset.root / image, lies_in),
         rule=measured.measures.rule,
     )
     return Section(
@@ -188,15 +185,6 @@ def _reader(dataset: Dataset, spec: DisplaySpec) -> Callable[[str], NDArray[np.u
     """Images as the model sees them, at their stored size, so that boxes in its pixels fit."""
     whole = spec.whole()
     return lambda image: display(read_radiograph(dataset.root / image), whole).image
-
-
-def _address(image: Path, lies_in: Path) -> str:
-    """The image file as a link on the page: relative, or absolute where there is no way."""
-    try:
-        relative = os.path.relpath(image.resolve(), lies_in.resolve())
-    except ValueError:  # another drive
-        return image.resolve().as_uri()
-    return quote(Path(relative).as_posix())
 
 
 def _precision_recall(found: DetectionMeasures) -> dict[str, dict[str, tuple[float, float]]]:

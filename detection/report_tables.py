@@ -11,7 +11,7 @@ from lucency.evaluation.detection_measures import (
 )
 from lucency.evaluation.error_types import FALSE_ALARMS, MISSES, ErrorTypes
 from lucency.evaluation.match_rules import MATCH_RULES
-from lucency.evaluation.report import ABSENT, Cell, Table
+from lucency.evaluation.report import ABSENT, Cell, Table, p_value_cell
 from lucency.evaluation.subgroups import SMALLEST, SubgroupMeasures
 
 FIGURE_NAMES = {
@@ -221,7 +221,7 @@ def comparison_table(found: Evaluation) -> Table | None:
     if compared is None:
         return None
     rows = [
-        (_figure_name(one.name), one.first, one.second, one.difference, _p(one.p_value))
+        (_figure_name(one.name), one.first, one.second, one.difference, p_value_cell(one.p_value))
         for one in compared.differences
         # Of a single class it repeats mAP50.
         if one.name != "agnostic_ap50" or len(found.measured.measures.classes) > 1
@@ -234,10 +234,6 @@ def comparison_table(found: Evaluation) -> Table | None:
         "for no difference, not corrected for the number of figures. Thresholds of "
         f"{compared.model.name}: {compared.thresholds.origin}.",
     )
-
-
-def _p(value: float | None) -> Cell:
-    return "< 0.001" if value is not None and value < 0.001 else value
 
 
 def _figure_name(name: str) -> str:

@@ -1,17 +1,12 @@
 """What `lucency train` does for a detector, with its progress."""
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from lucency.detection.recipe import DetectionConfig
     from lucency.detection.run_folder import TrainingSummary
-    from lucency.detection.seeds import SeedsSummary
 
 LABELS = {
     "map50": "mAP50",
@@ -34,9 +29,10 @@ def train_detector(
     """Train from a configuration, with live curves and a line for each epoch."""
     from lucency.configs.schema import read_config
     from lucency.detection.recipe import DetectionConfig
+    from lucency.evaluation.interruption import told_how_to_go_on
 
     config = read_config(DetectionConfig, config_path, overrides=overrides)
-    with _told_how_to_go_on(run):
+    with told_how_to_go_on(run):
         if seeds > 1:
             _train_seeds(config, dataset, run, resume=resume, seeds=seeds)
         else:
@@ -72,7 +68,8 @@ def _train_seeds(
 ) -> None:
     from rich.console import Console
 
-    from lucency.detection.seeds import SEEDS, train_seeds
+    from lucency.detection.seeds import train_seeds
+    from lucency.evaluation.seeds import SEEDS, spread_table
 
     console = Console()
 
@@ -81,43 +78,5 @@ def _train_seeds(
         return _train_one(one, dataset, run, resume=again, title=f"{config.name} seed {one.seed}")
 
     summary = train_seeds(config, dataset, folder, seeds=seeds, resume=resume, train_one=train_one)
-    _print_spread(summary, console)
+    console.print(spread_table(summary, LABELS))
     console.print(f"{folder / SEEDS} has the figures.", highlight=False)
-
-
-def _print_spread(summary: "SeedsSummary", console: "Console") -> None:
-    from rich import box
-    from rich.table import Table
-
-    from lucency.evaluation.report import format_cell
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("at the best epoch")
-    for seed in summary.runs:
-        table.add_column(f"seed {seed}", justify="right")
-    for column in ("mean", "SD", "range"):
-        table.add_column(column, justify="right")
-    for name, spread in summary.figures.items():
-        values = [getattr(run, name) for run in summary.runs.values()]
-        if name == "best_epoch":
-            *cells, low, high = (str(int(value)) for value in (*values, spread.low, spread.high))
-            mean, sd = (f"{value or 0:.1f}" for value in (spread.mean, spread.sd))
-        else:
-            *cells, low, high = map(format_cell, (*values, spread.low, spread.high))
-            mean, sd = format_cell(spread.mean), format_cell(spread.sd)
-        table.add_row(LABELS[name], *cells, mean, sd, f"{low} to {high}")
-    console.print(table)
-
-
-@contextmanager
-def _told_how_to_go_on(run: Path) -> Iterator[None]:
-    """Say how an interrupted training goes on; SIGTERM arrives here as `SystemExit`."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        if run.is_dir() and any(run.iterdir()):
-            sys.stderr.write(
-                f"\ninterrupted: {run} goes on from its last complete epoch with the same command "
-                f"and --resume\n"
-            )
-        raise

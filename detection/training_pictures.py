@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lucency.annotations.findings import Status
 from lucency.annotations.geometry import Box
 from lucency.annotations.records import Dataset, ImageRecord
 from lucency.configs import atomic
 from lucency.evaluation.boxes import ImagePredictions, truth_from_findings
+from lucency.evaluation.picture_grid import side_by_side
 from lucency.evaluation.pictures import BoxKind, DrawnBox, compared_boxes, draw_boxes, encode_jpeg
 
 MOST_IMAGES = 16
 TILE_PX = 320
 # Ultralytics' own threshold for showing a box; operating points are chosen later.
 SHOWN_CONF = 0.25
-_GAP_PX = 4
 
 
 def draw_first_batch(
@@ -93,17 +92,3 @@ def _chosen(rendered: Dataset) -> list[ImageRecord]:
     negative = [record for record in by_digest if record.status is Status.NEGATIVE]
     shown = positive[: max(MOST_IMAGES * 3 // 4, MOST_IMAGES - len(negative))]
     return shown + negative[: MOST_IMAGES - len(shown)]
-
-
-def side_by_side(tiles: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Pictures (H, W, 3) of any sizes, at most four in a row, on dark ground."""
-    columns = min(4, len(tiles))
-    rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
-    cell_h = max(tile.shape[0] for tile in tiles) + _GAP_PX
-    cell_w = max(tile.shape[1] for tile in tiles) + _GAP_PX
-    sheet = np.full((cell_h * len(rows), cell_w * columns, 3), 24, dtype=np.uint8)
-    for y, row in enumerate(rows):
-        for x, tile in enumerate(row):
-            top, left = y * cell_h, x * cell_w
-            sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
-    return sheet

@@ -32,12 +32,11 @@ from lucency.datasets.augment import (
 from lucency.datasets.display import display
 from lucency.datasets.model_input import square_image
 from lucency.datasets.radiographs import read_radiograph
-from lucency.evaluation.pictures import FONT, BoxKind, DrawnBox, box_of, draw_boxes, encode_jpeg
+from lucency.evaluation.picture_grid import text_strip
+from lucency.evaluation.pictures import BoxKind, DrawnBox, box_of, draw_boxes, encode_jpeg
 
 _CELL_PX = 280
 _GAP_PX = 6
-_LINE_PX = 18
-_TEXT_SCALE = 0.45
 # Ultralytics pads with this grey.
 _PADDING = 114
 _PREVIEWED = (
@@ -232,7 +231,7 @@ def _row(cells: Sequence[NDArray[np.uint8]], caption: str) -> NDArray[np.uint8]:
         cv2.copyMakeBorder(cell, 0, _GAP_PX, 0, _GAP_PX, cv2.BORDER_CONSTANT) for cell in cells
     ]
     row = np.concatenate(framed, axis=1)[:, :-_GAP_PX]
-    return np.concatenate([_text([caption], width=row.shape[1]), row])
+    return np.concatenate([text_strip([caption], width=row.shape[1]), row])
 
 
 def _header(recipe: _Recipe, path: Path, *, width: int) -> NDArray[np.uint8]:
@@ -247,14 +246,4 @@ def _header(recipe: _Recipe, path: Path, *, width: int) -> NDArray[np.uint8]:
     if not recipe.squeezed:
         lines.append(_PREVIEWED)
     wrapped = [part for line in lines for part in textwrap.wrap(line, max(20, width // 9))]
-    return _text(wrapped, width=width)
-
-
-def _text(lines: Sequence[str], *, width: int) -> NDArray[np.uint8]:
-    """Lines of light text on black, (h, width, 3); OpenCV's letters are ASCII only."""
-    canvas = np.zeros((_LINE_PX * len(lines) + _GAP_PX, width, 3), dtype=np.uint8)
-    for number, line in enumerate(lines, start=1):
-        ascii_only = line.encode("ascii", "replace").decode()
-        place = (_GAP_PX, _LINE_PX * number)
-        cv2.putText(canvas, ascii_only, place, FONT, _TEXT_SCALE, (225,) * 3, 1, cv2.LINE_AA)
-    return canvas
+    return text_strip(wrapped, width=width)

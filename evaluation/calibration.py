@@ -33,7 +33,7 @@ _FLOAT32_MARGIN = 1e-6
 
 @dataclass(frozen=True)
 class ReliabilityBins:
-    """Boxes by score, in B bins of equal width from 0 to 1: what a reliability diagram shows.
+    """Boxes by score, in B bins from 0 to 1: what a reliability diagram shows.
 
     ``count`` (B,) int64; ``confidence`` (B,) the mean score and ``accuracy`` (B,) the share that
     was right, with its 95% interval ``low`` and ``high`` (B,). All but the count are NaN in a bin
@@ -128,6 +128,7 @@ def measure_calibration(
     *,
     groups: Sequence[str] | None = None,
     bins: int = 10,
+    equal_mass: bool = False,
     samples: int = 1000,
     seed: int = 0,
 ) -> CalibrationMeasures:
@@ -136,6 +137,8 @@ def measure_calibration(
     ``groups`` (N,) names the patient (or the image, where each is a patient of its own) of each
     box; intervals are drawn over them. Without, there are no intervals: the boxes of one image
     are not independent. A score on the edge of two bins counts in the lower.
+    With ``equal_mass`` the bins are of about as many scores each, not of equal width: where most
+    are near 0 or 1, that tells more (Nixon et al. 2019).
 
     Raises
     ------
@@ -148,6 +151,8 @@ def measure_calibration(
     if names.shape != scores.shape:
         raise ValueError(f"groups must be ({len(scores)},), got {names.shape}")
     edges = np.linspace(0.0, 1.0, bins + 1)
+    if equal_mass and len(scores):
+        edges = np.quantile(scores, edges)
     in_bin = np.searchsorted(edges[1:-1], scores)
     patients, of_patient = np.unique(names, return_inverse=True)
     # Of each patient and bin: boxes, sum of scores, hits, sum of squared errors.

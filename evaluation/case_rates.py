@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lucency.evaluation.bootstrap import Key, Meter, Sampled, ratio
+from lucency.evaluation.bootstrap import Key, Meter, Sampled
+from lucency.evaluation.call_rates import call_counts, call_rates
 from lucency.evaluation.detection_measures import CaseRates
 from lucency.evaluation.match_table import MatchTable
+from lucency.evaluation.roc import weighted_auc
 
 RATES = ("sensitivity", "specificity", "ppv", "npv")
 
@@ -47,15 +49,10 @@ def case_meter(table: MatchTable, cases: Cases, limits: Mapping[str, NDArray[np.
         weight = weights[cases.row]
         figures: dict[Key, NDArray[np.float64]] = {}
         for point, calls in called.items():
-            tp, fp, tn, fn = (part @ weight for part in _cells(cases.positive, calls))
-            # Among positives alone every call is right, which tells nothing.
-            mixed = (tp + fn > 0) & (tn + fp > 0)
-            ppv, npv = (
-                np.where(mixed, value, np.nan) for value in (ratio(tp, tp + fp), ratio(tn, tn + fn))
-            )
-            rates = (ratio(tp, tp + fn), ratio(tn, tn + fp), ppv, npv)
-            for rate, values in zip(RATES, rates, strict=True):
-                figures[cases.kind, point, rate] = values
+            tp, fp, tn, fn = (part @ weight for part in call_counts(cases.positive, calls))
+            rates = call_rates(tp, fp, tn, fn)
+            for rate in RATES:
+                figures[cases.kind, point, rate] = rates[rate]
         return figures
 
     return measured
@@ -71,7 +68,7 @@ def case_rates(
     result: dict[str, CaseRates] = {}
     for point, values in limits.items():
         calls = _called(table, cases, values)
-        tp, fp, tn, fn = (int(part.sum()) for part in _cells(cases.positive, calls))
+        tp, fp, tn, fn = (int(part.sum()) for part in call_counts(cases.positive, calls))
         rates = {rate: figures[cases.kind, point, rate].estimate() for rate in RATES}
         result[point] = CaseRates(tp=tp, fp=fp, tn=tn, fn=fn, **rates)
     return result
@@ -84,25 +81,6 @@ def auc_meter(cases: Cases) -> Meter:
         return {(cases.kind, "auc"): weighted_auc(cases.positive, cases.score, weights[cases.row])}
 
     return measured
-
-
-def weighted_auc(
-    positive: NDArray[np.bool_], score: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The area under the ROC curve of N cases under each of S weightings (N, S); ties count half.
-
-    Returns (S,); NaN where all that have weight are positive, or none is (Hanley and McNeil 1982).
-    """
-    if not len(score):
-        return np.full(weights.shape[1], np.nan)
-    order = np.argsort(score, kind="stable")
-    ordered = score[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    weight, truth = weights[order], positive[order][:, None]
-    positives = np.add.reduceat(weight * truth, starts, axis=0)
-    negatives = np.add.reduceat(weight * ~truth, starts, axis=0)
-    below = np.cumsum(negatives, axis=0) - negatives / 2
-    return ratio((positives * below).sum(axis=0), positives.sum(axis=0) * negatives.sum(axis=0))
 
 
 def _cases(table: MatchTable, kind: str, case: NDArray[np.int64]) -> Cases:
@@ -119,11 +97,3 @@ def _called(table: MatchTable, cases: Cases, limits: NDArray[np.float64]) -> NDA
     called = np.zeros(len(cases.row), dtype=np.bool_)
     called[cases.case[table.prediction_image[reached]]] = True
     return called
-
-
-def _cells(
-    positive: NDArray[np.bool_], called: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], ...]:
-    """True positives, false positives, true negatives, false negatives: 0 or 1 a case."""
-    parts = (positive & called, ~positive & called, ~positive & ~called, positive & ~called)
-    return tuple(part.astype(np.float64) for part in parts)

@@ -73,7 +73,7 @@ def compare_detections(
     shared = [point for point in thresholds_first if point in thresholds_second]
     flats = [flat_boxes(truths, one, class_names=class_names) for one in (first, second)]
     meters = [
-        _prefixed(str(number), _meters(flat, rule, shared, thresholds))
+        prefixed(str(number), _meters(flat, rule, shared, thresholds))
         for number, (flat, thresholds) in enumerate(
             zip(flats, (thresholds_first, thresholds_second), strict=True)
         )
@@ -91,7 +91,7 @@ def compare_detections(
         for rate in POINT_RATES:
             keys[f"{rate}_{point}"] = ("points", point, ALL_CLASSES, rate)
     return tuple(
-        _difference(name, found["0", *key], found["1", *key]) for name, key in keys.items()
+        paired_difference(name, found["0", *key], found["1", *key]) for name, key in keys.items()
     )
 
 
@@ -112,7 +112,9 @@ def _meters(
     ]
 
 
-def _prefixed(prefix: str, meters: Sequence[Meter]) -> Meter:
+def prefixed(prefix: str, meters: Sequence[Meter]) -> Meter:
+    """One meter of several, its keys beginning with ``prefix``."""
+
     def measured(weights: NDArray[np.float64]) -> dict[Key, NDArray[np.float64]]:
         return {
             (prefix, *key): values for meter in meters for key, values in meter(weights).items()
@@ -121,7 +123,8 @@ def _prefixed(prefix: str, meters: Sequence[Meter]) -> Meter:
     return measured
 
 
-def _difference(name: str, first: Sampled, second: Sampled) -> Difference:
+def paired_difference(name: str, first: Sampled, second: Sampled) -> Difference:
+    """The difference of a figure that two models were measured by on the same drawn sets."""
     apart = second.samples - first.samples
     value = second.value - first.value
     return Difference(

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,16 +12,13 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from lucency.configs.errors import DatasetError
-from lucency.evaluation.calibration import ReliabilityBins
 from lucency.evaluation.detection_measures import ALL_CLASSES, FROC_FALSE_POSITIVES, Froc
 from lucency.evaluation.error_types import FALSE_ALARMS, MISSES, ErrorTypes
 from lucency.evaluation.plot_style import (
     COLOURS,
-    FAINT,
     INK,
     SIDE_INCHES,
     Points,
-    add_curve,
     add_legend,
     dress,
     mark_points,
@@ -30,6 +26,7 @@ from lucency.evaluation.plot_style import (
     style_of,
     svg_of,
 )
+from lucency.evaluation.plots import confusion_plot
 
 _LEAST_FALSE_POSITIVES = 1 / 16
 _FRACTIONS = {0.125: "1/8", 0.25: "1/4", 0.5: "1/2"}
@@ -91,70 +88,10 @@ def froc_plot(curves: Mapping[str, Froc], points: Points | None = None) -> bytes
     return svg_of(figure)
 
 
-def reliability_diagram(curves: Mapping[str, ReliabilityBins]) -> bytes:
-    """How often boxes of a score were right, with 95% intervals, and below how many there were.
-
-    ``curves`` are named sets of boxes, such as those of raw and of calibrated scores, with equal
-    bins. On the diagonal scores are probabilities. Returns SVG.
-    """
-    figure = Figure(figsize=(SIDE_INCHES, SIDE_INCHES * 1.12), layout="constrained")
-    grid = figure.add_gridspec(2, 1, height_ratios=(4, 1))
-    axes, below = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
-    dress(axes, "", "Share that found a finding")
-    dress(below, "Score", "Boxes")
-    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, zorder=1)
-    for number, (name, bins) in enumerate(curves.items()):
-        some = bins.count > 0
-        x, y = bins.confidence[some], bins.accuracy[some]
-        add_curve(axes, x, y, name, number)
-        colour, _ = style_of(number)
-        axes.plot(x, y, "o", color=colour, markersize=4.5, zorder=4)
-        axes.vlines(x, bins.low[some], bins.high[some], color=colour, linewidth=1.0, zorder=2)
-        edges = np.linspace(0.0, 1.0, len(bins.count) + 1)
-        below.stairs(bins.count, edges, color=colour, linewidth=1.4)
-    for each in (axes, below):
-        each.set_xlim(0.0, 1.0)
-    axes.set_ylim(0.0, 1.02)
-    # Of the boxes of a detector nearly all score low.
-    below.set_yscale("symlog", linthresh=1)
-    below.set_ylim(bottom=0)
-    below.yaxis.set_major_formatter("{x:.0f}")
-    most = max((int(bins.count.max(initial=0)) for bins in curves.values()), default=0)
-    below.set_yticks(_powers_of_ten(most))
-    below.minorticks_off()
-    add_legend(axes, loc="upper left")
-    return svg_of(figure)
-
-
 def detection_confusion_plot(counts: NDArray[np.int64], *, class_names: Sequence[str]) -> bytes:
     """`confusion_matrix` (C + 1, C + 1), shaded by row; the last is background. Returns SVG."""
-    names = [*class_names, "background"]
-    side = max(SIDE_INCHES, 1.6 + 0.8 * len(names))
-    figure = Figure(figsize=(side, side * 0.92), layout="constrained")
-    axes = figure.add_subplot()
-    dress(axes, "Called", "Truth")
-    axes.grid(visible=False)
-    totals = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    ticks = np.arange(len(names))
-    # Upright text under many columns would run into its neighbour.
-    upright = len(names) <= 3
-    axes.set_xticks(
-        ticks, names, rotation=0 if upright else 30, ha="center" if upright else "right"
-    )
-    axes.set_yticks(ticks, names)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    for row, column in np.ndindex(*counts.shape):
-        colour = "white" if shares[row, column] > 0.55 else INK
-        text = f"{counts[row, column]}\n{shares[row, column]:.0%}"
-        # What is neither marked nor called cannot be counted.
-        if row == column == len(names) - 1:
-            text = "–"
-        size = 14 if upright else 9
-        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
-    return svg_of(figure)
+    # What is neither marked nor called cannot be counted.
+    return confusion_plot(counts, names=[*class_names, "background"], last_uncounted=True)
 
 
 def error_types_plot(found: ErrorTypes) -> bytes:
@@ -288,7 +225,3 @@ def _columns(path: Path) -> dict[str, NDArray[np.float64]]:
     table = np.array(values, dtype=np.float64).reshape(-1, len(names))
     table[~np.isfinite(table)] = np.nan
     return dict(zip(names, table.T, strict=True))
-
-
-def _powers_of_ten(most: int) -> list[int]:
-    return [0, *(10**power for power in range(math.ceil(math.log10(max(most, 1))) + 1))]

@@ -12,13 +12,18 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from lucency.configs.point_targets import DEFAULT_TARGETS, PointTarget, PointTargets
+from lucency.configs.point_targets import (
+    DEFAULT_CLASSIFICATION_TARGETS,
+    DEFAULT_TARGETS,
+    ClassificationTargets,
+    PointTarget,
+    PointTargets,
+)
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth
+from lucency.evaluation.image_labels import check_classified
 from lucency.evaluation.match_rules import IOU_50, MatchRule
 from lucency.evaluation.matching import ScoredMatches, match_all
 
-CLASSIFICATION_SENSITIVITY = 0.95
-CLASSIFICATION_SPECIFICITY = 0.95
 # A threshold is a probability strictly between 0 and 1, or it could not be exceeded or missed.
 LEAST, MOST = 1e-6, 1.0 - 1e-6
 # No sensitivity is bought with more false alarms of a class than this in each image: computer-aided
@@ -121,17 +126,22 @@ def choose_detection_points(
 
 
 def choose_classification_points(
-    truth: NDArray[np.bool_], probabilities: NDArray[np.float64], *, class_names: Sequence[str]
+    truth: NDArray[np.generic],
+    probabilities: NDArray[np.float64],
+    *,
+    class_names: Sequence[str],
+    targets: ClassificationTargets = DEFAULT_CLASSIFICATION_TARGETS,
 ) -> OperatingPoints:
-    """Choose thresholds for images, each class on its own.
+    """Choose thresholds for images by ``targets``, each class on the images that know it.
 
     - ``balanced``: the highest sensitivity + specificity - 1 (Youden's J, Cancer 1950).
-    - ``screening``: the highest threshold with a sensitivity of at least 95%.
-    - ``specific``: the lowest threshold with a specificity of at least 95%; where that leaves no
-      hit, the threshold of highest precision.
+    - ``screening``: the highest threshold with the sensitivity wanted.
+    - ``specific``: the lowest threshold with the specificity wanted; where that leaves no hit, the
+      threshold of highest precision.
 
-    ``truth`` (N, C) and ``probabilities`` (N, C). Thresholds lie midway between neighbouring
-    probabilities. A class of which all images are positive, or none is, gets 0.25, 0.5 and 0.75.
+    ``truth`` (N, C) is bool, or float with NaN where it is unknown; ``probabilities`` (N, C).
+    Thresholds lie midway between neighbouring probabilities. A class of which all images are
+    positive, or none is, gets 0.25, 0.5 and 0.75.
 
     Raises
     ------
@@ -139,34 +149,35 @@ def choose_classification_points(
         The arrays are not both (N, C) for the C class names, or a probability is not finite.
 
     """
-    if truth.shape != probabilities.shape or truth.shape[1:] != (len(class_names),):
-        raise ValueError(
-            f"truth and probabilities must both be (N, {len(class_names)}), "
-            f"got {truth.shape} and {probabilities.shape}"
-        )
-    if not np.isfinite(probabilities).all():
-        raise ValueError("probabilities must be finite")
+    check_classified(truth, probabilities, class_names)
     chosen: dict[str, _Triple] = {}
-    for column, name in enumerate(class_names):
-        positive = np.asarray(truth[:, column], dtype=np.bool_)
-        positives, negatives = int(positive.sum()), int((~positive).sum())
-        if positives == 0 or negatives == 0:
-            chosen[name] = UNMEASURED
-            continue
-        order = np.argsort(-probabilities[:, column], kind="stable")
-        cuts = _cuts(probabilities[order, column].astype(np.float64), positive[order])
-        # Quotients, since 19/20 is exactly 0.95 in floating point and 1 - 1/20 need not be.
-        sensitivity = cuts.tp / positives
-        specificity = (negatives - cuts.fp) / negatives
-        few = specificity >= CLASSIFICATION_SPECIFICITY
-        youden = sensitivity + specificity
-        chosen[name] = _in_order(
-            screening=cuts.thresholds[_first(sensitivity >= CLASSIFICATION_SENSITIVITY)],
-            # Row 0 calls nothing positive: no use, even where a model does no better.
-            balanced=cuts.thresholds[1 + int(np.argmax(youden[1:]))],
-            specific=cuts.thresholds[_last_useful(few, cuts)],
-        )
+    for name, true, found in zip(class_names, truth.T, probabilities.T, strict=True):
+        known = ~np.isnan(true.astype(np.float64))
+        positive, score = true[known].astype(np.bool_), found[known].astype(np.float64)
+        chosen[name] = UNMEASURED
+        if positive.any() and not positive.all():
+            chosen[name] = _classification_triple(positive, score, targets)
     return _by_point(chosen)
+
+
+def _classification_triple(
+    positive: NDArray[np.bool_], score: NDArray[np.float64], targets: ClassificationTargets
+) -> _Triple:
+    """The thresholds of one class; some of its images are positive, and some are not."""
+    negatives = int(np.count_nonzero(~positive))
+    order = np.argsort(-score, kind="stable")
+    cuts = _cuts(score[order], positive[order])
+    # Quotients, since 19/20 is exactly 0.95 in floating point and 1 - 1/20 need not be.
+    sensitivity = cuts.tp / np.count_nonzero(positive)
+    specificity = (negatives - cuts.fp) / negatives
+    few = specificity >= targets.specific_specificity
+    youden = sensitivity + specificity
+    return _in_order(
+        screening=cuts.thresholds[_first(sensitivity >= targets.screening_sensitivity)],
+        # Row 0 calls nothing positive: no use, even where a model does no better.
+        balanced=cuts.thresholds[1 + int(np.argmax(youden[1:]))],
+        specific=cuts.thresholds[_last_useful(few, cuts)],
+    )
 
 
 def _cuts(scores: NDArray[np.float64], correct: NDArray[np.bool_]) -> _Cuts:

@@ -166,6 +166,14 @@ def encode_jpeg(image: NDArray[np.uint8], *, quality: int = 85) -> bytes:
     return bytes(data)
 
 
+def encode_png(image: NDArray[np.uint8]) -> bytes:
+    """``image``, (H, W, 3) RGB, as a PNG."""
+    done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise ValueError(f"an image of shape {image.shape} cannot be written as PNG")
+    return bytes(data)
+
+
 def box_of(corners_xyxy: NDArray[np.float64]) -> Box:
     """One row of an (N, 4) array as a `Box`."""
     x1, y1, x2, y2 = (float(value) for value in corners_xyxy)

@@ -1,24 +1,29 @@
 """Curves and matrices as SVG: sharp on every screen and in print, and self-contained."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lucency.evaluation.average_precision import PrecisionRecallCurve
+from lucency.evaluation.calibration import ReliabilityBins
 from lucency.evaluation.plot_style import (
     COLOURS,
     FAINT,
     INK,
+    SIDE_INCHES,
     STYLES,
     Points,
     add_curve,
     add_legend,
+    dress,
     mark_points,
     new_axes,
+    style_of,
     svg_of,
 )
-from lucency.evaluation.roc import RocCurve
 
 
 def precision_recall_plot(
@@ -39,21 +44,6 @@ def precision_recall_plot(
         add_curve(axes, curve.recall, curve.precision, name, number)
     mark_points(axes, list(curves), points or {})
     add_legend(axes, loc="lower left")
-    return svg_of(figure)
-
-
-def roc_plot(curves: Mapping[str, RocCurve], points: Points | None = None) -> bytes:
-    """Sensitivity over 1 - specificity, one line a class, with the diagonal of chance.
-
-    ``points`` are the operating points by class and name as (1 - specificity, sensitivity).
-    Returns SVG.
-    """
-    figure, axes = new_axes("1 - specificity", "Sensitivity")
-    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, zorder=1)
-    for number, (name, curve) in enumerate(curves.items()):
-        add_curve(axes, curve.false_positive_rate, curve.true_positive_rate, name, number)
-    mark_points(axes, list(curves), points or {})
-    add_legend(axes, loc="lower right")
     return svg_of(figure)
 
 
@@ -94,23 +84,77 @@ def score_histogram(
     return svg_of(figure)
 
 
-def confusion_plot(counts: NDArray[np.int64], *, names: Sequence[str]) -> bytes:
-    """A confusion matrix (K, K), truth by row and call by column, shaded by row. Returns SVG."""
-    figure, axes = new_axes("Called", "Truth")
+def reliability_diagram(
+    curves: Mapping[str, ReliabilityBins], *, outcome: str, counted: str
+) -> bytes:
+    """How often a score was right, with 95% intervals, and below how many had it.
+
+    ``curves`` are named sets of scores, such as raw and calibrated ones, in bins of equal width;
+    ``outcome`` names what the share is of and ``counted`` what has a score. On the diagonal
+    scores are probabilities. Returns SVG.
+    """
+    figure = Figure(figsize=(SIDE_INCHES, SIDE_INCHES * 1.12), layout="constrained")
+    grid = figure.add_gridspec(2, 1, height_ratios=(4, 1))
+    axes, below = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
+    dress(axes, "", outcome)
+    dress(below, "Score", counted)
+    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, zorder=1)
+    for number, (name, bins) in enumerate(curves.items()):
+        some = bins.count > 0
+        x, y = bins.confidence[some], bins.accuracy[some]
+        add_curve(axes, x, y, name, number)
+        colour, _ = style_of(number)
+        axes.plot(x, y, "o", color=colour, markersize=4.5, zorder=4)
+        axes.vlines(x, bins.low[some], bins.high[some], color=colour, linewidth=1.0, zorder=2)
+        edges = np.linspace(0.0, 1.0, len(bins.count) + 1)
+        below.stairs(bins.count, edges, color=colour, linewidth=1.4)
+    for each in (axes, below):
+        each.set_xlim(0.0, 1.0)
+    axes.set_ylim(0.0, 1.02)
+    # Of a detector's boxes nearly all score low, of a good classifier's images few in the middle.
+    below.set_yscale("symlog", linthresh=1)
+    below.set_ylim(bottom=0)
+    below.yaxis.set_major_formatter("{x:.0f}")
+    most = max((int(bins.count.max(initial=0)) for bins in curves.values()), default=0)
+    below.set_yticks(_powers_of_ten(most))
+    below.minorticks_off()
+    add_legend(axes, loc="upper left")
+    return svg_of(figure)
+
+
+def confusion_plot(
+    counts: NDArray[np.int64], *, names: Sequence[str], last_uncounted: bool = False
+) -> bytes:
+    """A confusion matrix (K, K), truth by row and call by column, shaded by row.
+
+    With ``last_uncounted`` what is of the last class and called so has no number. Returns SVG.
+    """
+    side = max(SIDE_INCHES, 1.6 + 0.8 * len(names))
+    figure = Figure(figsize=(side, side * 0.92), layout="constrained")
+    axes = figure.add_subplot()
+    dress(axes, "Called", "Truth")
     axes.grid(visible=False)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
     ticks = np.arange(len(names))
-    axes.set_xticks(ticks, names)
-    axes.set_yticks(ticks, names, rotation=90, va="center")
-    axes.set_xlim(-0.5, len(names) - 0.5)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+    # Upright text under many columns would run into its neighbour.
+    upright = len(names) <= 3
+    axes.set_xticks(
+        ticks, names, rotation=0 if upright else 30, ha="center" if upright else "right"
+    )
+    axes.set_yticks(ticks, names)
     axes.tick_params(length=0)
-    axes.spines[["left", "bottom"]].set_visible(False)
-    size = 14 if len(names) <= 3 else 8
+    axes.spines[:].set_visible(False)
     for row, column in np.ndindex(*counts.shape):
         colour = "white" if shares[row, column] > 0.55 else INK
         text = f"{counts[row, column]}\n{shares[row, column]:.0%}"
+        if last_uncounted and row == column == len(names) - 1:
+            text = "–"
+        size = 14 if upright else 9
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
     return svg_of(figure)
+
+
+def _powers_of_ten(most: int) -> list[int]:
+    return [0, *(10**power for power in range(math.ceil(math.log10(max(most, 1))) + 1))]

@@ -3,10 +3,12 @@
 import base64
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -185,6 +187,20 @@ def format_interval(value: Cell) -> str:
     if not isinstance(value, Estimate) or value.low is None or value.high is None:
         return ""
     return f"{value.low:.3f} – {value.high:.3f}"
+
+
+def p_value_cell(value: float | None) -> Cell:
+    """A p-value as a cell: three digits, and no nought where it is smaller."""
+    return "< 0.001" if value is not None and value < 0.001 else value
+
+
+def link_to(file: Path, lies_in: Path) -> str:
+    """A file as a link on a page in the folder ``lies_in``: absolute where there is no way."""
+    try:
+        relative = os.path.relpath(file.resolve(), lies_in.resolve())
+    except ValueError:  # another drive
+        return file.resolve().as_uri()
+    return quote(Path(relative).as_posix())
 
 
 def _data_uri(image: bytes) -> Markup:

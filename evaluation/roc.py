@@ -1,153 +1,94 @@
-"""Image-level measures of a yes/no question: ROC curve, AUC, and rates at a threshold."""
-
-from dataclasses import dataclass
+"""A yes/no question at all thresholds: the ROC and precision-recall curves, and their areas."""
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics
+
+from lucency.evaluation.bootstrap import ratio
+from lucency.evaluation.classification_measures import PrecisionRecallCurve, RocCurve
 
 
-@dataclass(frozen=True)
-class RocCurve:
-    """``false_positive_rate`` and ``true_positive_rate`` (K,), rising; ``thresholds`` falling.
-
-    The first threshold is infinite: nothing is called positive there.
-    """
-
-    false_positive_rate: NDArray[np.float64]
-    true_positive_rate: NDArray[np.float64]
-    thresholds: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class ClassificationMetrics:
-    """Rates of one yes/no question at ``threshold``; a rate without a denominator is None.
-
-    ``tn``, ``fp``, ``fn``, ``tp`` count images; an image is called positive if its probability is
-    at least the threshold. ``auc`` does not depend on the threshold; it is None if all images
-    are positive or none is.
-    """
-
-    threshold: float
-    auc: float | None
-    tn: int
-    fp: int
-    fn: int
-    tp: int
-
-    @property
-    def positives(self) -> int:
-        """Images with the finding."""
-        return self.tp + self.fn
-
-    @property
-    def negatives(self) -> int:
-        """Images without the finding."""
-        return self.tn + self.fp
-
-    @property
-    def sensitivity(self) -> float | None:
-        """Share of the positives called positive."""
-        return _ratio(self.tp, self.positives)
-
-    @property
-    def specificity(self) -> float | None:
-        """Share of the negatives called negative."""
-        return _ratio(self.tn, self.negatives)
-
-    @property
-    def ppv(self) -> float | None:
-        """Share of those called positive that are; holds for this set's prevalence only."""
-        return _ratio(self.tp, self.tp + self.fp)
-
-    @property
-    def npv(self) -> float | None:
-        """Share of those called negative that are; holds for this set's prevalence only."""
-        return _ratio(self.tn, self.tn + self.fn)
-
-    @property
-    def accuracy(self) -> float | None:
-        """Share of all images called rightly."""
-        return _ratio(self.tp + self.tn, self.positives + self.negatives)
-
-    @property
-    def confusion(self) -> NDArray[np.int64]:
-        """(2, 2) counts, truth by row and call by column: ``[[tn, fp], [fn, tp]]``."""
-        return np.array([[self.tn, self.fp], [self.fn, self.tp]], dtype=np.int64)
-
-    def summary(self) -> dict[str, float | int | None]:
-        """Counts and rates by name."""
-        return {
-            "threshold": self.threshold,
-            "auc": self.auc,
-            "sensitivity": self.sensitivity,
-            "specificity": self.specificity,
-            "ppv": self.ppv,
-            "npv": self.npv,
-            "accuracy": self.accuracy,
-            "tp": self.tp,
-            "fp": self.fp,
-            "tn": self.tn,
-            "fn": self.fn,
-        }
-
-
-def classification_metrics(
-    truth: NDArray[np.bool_], probability: NDArray[np.float64], *, threshold: float
-) -> ClassificationMetrics:
-    """Measure ``probability`` (N,) against ``truth`` (N,); N may be 0.
-
-    Raises
-    ------
-    ValueError
-        The arrays differ in length, or a probability is not finite.
-
-    """
-    truth = _checked(truth, probability)
-    called = probability >= threshold
-    return ClassificationMetrics(
-        threshold=threshold,
-        auc=float(metrics.roc_auc_score(truth, probability)) if _two_sided(truth) else None,
-        tn=int(np.count_nonzero(~truth & ~called)),
-        fp=int(np.count_nonzero(~truth & called)),
-        fn=int(np.count_nonzero(truth & ~called)),
-        tp=int(np.count_nonzero(truth & called)),
-    )
-
-
-def roc_curve(truth: NDArray[np.bool_], probability: NDArray[np.float64]) -> RocCurve | None:
+def roc_curve(truth: NDArray[np.bool_], score: NDArray[np.float64]) -> RocCurve | None:
     """The ROC curve by scikit-learn; None if all of ``truth`` (N,) are positive or none is.
 
     Raises
     ------
     ValueError
-        The arrays differ in length, or a probability is not finite.
+        The arrays differ in length, or a score is not finite.
 
     """
-    truth = _checked(truth, probability)
-    if not _two_sided(truth):
+    from sklearn import metrics
+
+    if not _two_sided(truth, score):
         return None
-    false_rate, true_rate, thresholds = metrics.roc_curve(truth, probability)
-    return RocCurve(
-        np.asarray(false_rate, dtype=np.float64),
-        np.asarray(true_rate, dtype=np.float64),
-        np.asarray(thresholds, dtype=np.float64),
+    false_rate, true_rate, thresholds = metrics.roc_curve(truth, score)
+    return RocCurve(*(np.asarray(part, np.float64) for part in (false_rate, true_rate, thresholds)))
+
+
+def precision_recall_curve(
+    truth: NDArray[np.bool_], score: NDArray[np.float64]
+) -> PrecisionRecallCurve | None:
+    """The precision-recall curve by scikit-learn; None and errors as `roc_curve`."""
+    from sklearn import metrics
+
+    if not _two_sided(truth, score):
+        return None
+    precision, recall, thresholds = metrics.precision_recall_curve(
+        truth, score, drop_intermediate=True
+    )
+    # From the strictest threshold on, as the ROC curve.
+    return PrecisionRecallCurve(
+        np.asarray(precision[::-1], np.float64),
+        np.asarray(recall[::-1], np.float64),
+        np.append(np.inf, thresholds[::-1]),
     )
 
 
-def _checked(truth: NDArray[np.bool_], probability: NDArray[np.float64]) -> NDArray[np.bool_]:
-    if truth.ndim != 1 or truth.shape != probability.shape:
-        raise ValueError(
-            f"truth and probability must both be (N,), got {truth.shape} and {probability.shape}"
-        )
-    if not np.isfinite(probability).all():
-        raise ValueError("probabilities must be finite")
-    return truth.astype(np.bool_)
+def auc(truth: NDArray[np.bool_], score: NDArray[np.float64]) -> float | None:
+    """The area under the ROC curve; None and errors as `roc_curve`."""
+    if not _two_sided(truth, score):
+        return None
+    return float(weighted_areas(truth, score, np.ones((len(score), 1)))[0][0])
 
 
-def _two_sided(truth: NDArray[np.bool_]) -> bool:
+def weighted_auc(
+    positive: NDArray[np.bool_], score: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The area under the ROC curve alone, as `weighted_areas`."""
+    return weighted_areas(positive, score, weights)[0]
+
+
+def weighted_areas(
+    positive: NDArray[np.bool_], score: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """AUC and average precision of N cases under each of S weightings (N, S).
+
+    Returns (S,) twice, NaN where all that have weight are positive, or none is. In the AUC ties
+    count half (Hanley and McNeil 1982). Average precision is the area of the curve's steps, as
+    scikit-learn's, not interpolated.
+    """
+    if not len(score):
+        return np.full(weights.shape[1], np.nan), np.full(weights.shape[1], np.nan)
+    order = np.argsort(-score, kind="stable")
+    ordered = score[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    weight, truth = weights[order], positive[order][:, None]
+    # By different score, falling: what stands there, and what stands there or above.
+    hits = np.add.reduceat(weight * truth, starts, axis=0)
+    alarms = np.add.reduceat(weight * ~truth, starts, axis=0)
+    hits_above, alarms_above = np.cumsum(hits, axis=0), np.cumsum(alarms, axis=0)
+    positives, negatives = hits_above[-1], alarms_above[-1]
+    below = negatives - alarms_above + alarms / 2
+    area = ratio((hits * below).sum(axis=0), positives * negatives)
+    called = hits_above + alarms_above
+    precision = np.divide(hits_above, called, out=np.zeros_like(called), where=called > 0)
+    steps = ratio((hits * precision).sum(axis=0), positives)
+    return area, np.where(negatives > 0, steps, np.nan)
+
+
+def _two_sided(truth: NDArray[np.bool_], score: NDArray[np.float64]) -> bool:
+    """Whether some are positive and some are not."""
+    if truth.ndim != 1 or truth.shape != score.shape:
+        raise ValueError(f"truth and score must both be (N,), got {truth.shape} and {score.shape}")
+    if not np.isfinite(score).all():
+        raise ValueError("scores must be finite")
     return bool(truth.any()) and not bool(truth.all())
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None

@@ -6,7 +6,7 @@ tell little: intervals are wide, and of many subgroups one will look bad by chan
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,14 +68,19 @@ class SubgroupMeasures:
 
 
 def subgroups(
-    records: Sequence[ImageRecord], columns: Sequence[str] | None = None
+    records: Sequence[ImageRecord],
+    columns: Sequence[str] | None = None,
+    *,
+    outcomes: Sequence[Hashable | None] | None = None,
+    left_out: Sequence[str] = (),
 ) -> tuple[Subgroup, ...]:
     """Group images by the values of ``columns`` of ``dataset.csv``, the largest group first.
 
     ``age`` is in bands: under 18, 18 to 39, 40 to 64, 65 and over. Values with fewer than
     `SMALLEST` images are pooled as "other". Without ``columns`` every column of the table is
-    taken that leaves two groups to compare and does not itself tell the images with findings from
-    those without.
+    taken, but for those ``left_out``, that leaves two groups to compare and does not itself tell
+    the outcome. ``outcomes`` are what is true of each record, None where unknown; without, whether
+    it has findings.
 
     Raises
     ------
@@ -85,7 +90,11 @@ def subgroups(
     """
     known = sorted({name for record in records for name in record.extra})
     found: list[Subgroup] = []
-    for column in columns if columns is not None else ["source", *known]:
+    if outcomes is None:
+        outcomes = [None if r.status is Status.UNKNOWN else r.status for r in records]
+    outcome_of = {str(r.image): what for r, what in zip(records, outcomes, strict=True)}
+    usual = ["source", *(name for name in known if name not in left_out)]
+    for column in columns if columns is not None else usual:
         if column not in known and column not in COLUMNS:
             raise DatasetError(
                 f"dataset.csv: has no column '{column}'; subgroups can be by one of "
@@ -93,7 +102,7 @@ def subgroups(
             )
         values = [_value(record, column) for record in records]
         groups = _groups(column, values, records)
-        if columns is not None or _worth_comparing(groups, records):
+        if columns is not None or _worth_comparing(groups, outcome_of):
             found.extend(groups)
     return tuple(found)
 
@@ -225,14 +234,13 @@ def _groups(column: str, values: Sequence[str], records: Sequence[ImageRecord]) 
     return [Subgroup(column, name, frozenset(those)) for name, those in images.items() if those]
 
 
-def _worth_comparing(groups: Sequence[Subgroup], records: Sequence[ImageRecord]) -> bool:
+def _worth_comparing(groups: Sequence[Subgroup], outcomes: Mapping[str, Hashable | None]) -> bool:
     """Whether two groups are large enough, and the groups do not repeat what the truth is."""
     stated = [g for g in groups if g.value not in {OTHER, NOT_STATED}]
     if sum(len(group.images) >= SMALLEST for group in stated) < 2:
         return False
-    status = {str(record.image): record.status for record in records}
-    mixed = [len({status[image] for image in group.images} - {Status.UNKNOWN}) for group in groups]
-    return max(mixed) > 1 or len(set(status.values()) - {Status.UNKNOWN}) < 2
+    mixed = [len({outcomes[image] for image in group.images} - {None}) for group in groups]
+    return max(mixed) > 1 or len(set(outcomes.values()) - {None}) < 2
 
 
 def _counted(group: Subgroup, truths: Sequence[ImageTruth]) -> SubgroupMeasures:

@@ -60,6 +60,33 @@ def constant_model(values: np.ndarray, *, source: tuple[str, list[Any]], output:
     return bytes(model.SerializeToString())
 
 
+def with_maps(data: bytes, *, classes: int) -> bytes:
+    """A classifier's graph with the outputs that explanations are drawn from: the image itself."""
+    model = onnx.load_model_from_string(data)
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceMean", ["image"], ["maps"], axes=[1], keepdims=1),
+            helper.make_node("ReduceMean", ["maps"], ["mean"], axes=[1, 2], keepdims=0),
+            helper.make_node("ReduceMax", ["mean"], ["most"], axes=[1], keepdims=1),
+            helper.make_node("Unsqueeze", ["most", "last"], ["whole"]),
+            helper.make_node("Mul", ["whole", "none"], ["nought"]),
+            helper.make_node("Add", ["nought", "ones"], ["gradients"]),
+        ]
+    )
+    model.graph.initializer.extend(
+        [
+            numpy_helper.from_array(np.array([2], dtype=np.int64), "last"),
+            numpy_helper.from_array(np.float32(0.0), "none"),
+            numpy_helper.from_array(np.ones((1, classes, 1), dtype=np.float32), "ones"),
+        ]
+    )
+    for name, shape in (("maps", [1, SIDE, SIDE]), ("gradients", [classes, 1])):
+        info = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
+        model.graph.output.append(info)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
 def make_bundle(
     path: Path, *, task: str, classes: tuple[str, ...], model: bytes, **manifest_values: Any
 ) -> Bundle:
@@ -130,7 +157,33 @@ def make_classifier() -> Callable[..., Bundle]:
             source=("image", ["batch", 3, SIDE, SIDE]),
             output="probabilities",
         )
+        model = with_maps(model, classes=1)
         return make_bundle(path, task="classification", classes=(label,), model=model, **values)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_router() -> Callable[..., Bundle]:
+    """Makes a router that gives every image the probabilities ``chest``, ``bone`` and ``other``."""
+
+    def make(
+        path: Path, *, chest: float = 0.0, bone: float = 0.0, other: float = 0.0, **values: Any
+    ) -> Bundle:
+        model = constant_model(
+            np.array([[chest, bone, other]]),
+            source=("image", ["batch", 3, SIDE, SIDE]),
+            output="probabilities",
+        )
+        classes = ("chest", "bone", "other")
+        role = {"role": "router", "exclusive": True, **values}
+        return make_bundle(
+            path,
+            task="classification",
+            classes=classes,
+            model=with_maps(model, classes=len(classes)),
+            **role,
+        )
 
     return make
 

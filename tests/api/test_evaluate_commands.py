@@ -16,12 +16,7 @@ from lucency.configs.errors import LucencyError
 from lucency.datasets.placement import apply_split
 from lucency.datasets.split import keep_splits
 
-OPTIONS = [
-    ["--compare", "fracture"],
-    ["--by", "site"],
-    ["--rule", "centre"],
-    ["--coco-truth", "truth.json"],
-]
+OPTIONS = [["--rule", "centre"], ["--coco-truth", "truth.json"]]
 
 
 def error_of(*arguments: str | Path) -> str:
@@ -58,6 +53,7 @@ def test_either_kind_needs_a_set(
         (("elsewhere",), "no such bundle"),
         (("a.json",), "no such file"),
         (("a.pt",), "no such file"),
+        (("a.csv",), "no such file"),
     ],
     ids=str,
 )
@@ -66,6 +62,14 @@ def test_what_is_no_model_is_refused(
 ) -> None:
     message = error_of(*names, write_set(tmp_path / "set"), tmp_path / "out")
     assert problem in message
+
+
+def test_a_table_of_probabilities_is_a_classifiers(
+    tmp_path: Path, write_set: Callable[..., Path]
+) -> None:
+    (tmp_path / "theirs.csv").write_text("image,tb\n0.png,0.5\n")
+    message = error_of(tmp_path / "theirs.csv", write_set(tmp_path / "set"), tmp_path / "out")
+    assert "none of its columns 'image', 'tb' is a label of" in message
 
 
 def test_a_run_folder_means_its_best_epoch(tmp_path: Path, write_set: Callable[..., Path]) -> None:

@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,3 +102,11 @@ def test_conf_must_be_a_probability(pipeline: Pipeline, png: Png, conf: float) -
 def test_errors_carry_the_name(pipeline: Pipeline) -> None:
     with pytest.raises(ImageError, match=r"^a\.png: "):
         pipeline.analyze(b"no image", name="a.png")
+
+
+def test_two_bundles_of_one_network_both_answer(
+    tmp_path: Path, make_classifier: Callable[..., Bundle], png: Png
+) -> None:
+    bundles = [make_classifier(tmp_path / name) for name in ("first", "second")]
+    report = Pipeline(bundles).analyze(png(), name="a").report
+    assert [answer.model for answer in report.classifications] == ["first", "second"]

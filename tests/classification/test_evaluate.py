@@ -1,80 +1,181 @@
-import json
+"""Classifiers are measured on what a set knows of their labels."""
+
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from lucency.annotations.records import Dataset, write_tables
-from lucency.classification.commands import evaluate_classifier, measure_classifier
-from lucency.classification.evaluate import choose_points, figures
+from lucency.annotations.records import Dataset
+from lucency.classification.evaluate import Evaluation, evaluate, manifest_figures
+from lucency.classification.measurement import compare, measure, measured_split
+from lucency.classification.predictions import Model, Probabilities, bundle_model
+from lucency.configs.display import DisplaySpec
 from lucency.configs.errors import DatasetError
-from lucency.datasets.labelled import LabelledSplit
+from lucency.datasets.labelled import labelled_split
 
-POINTS = {"balanced": {"a": 0.5, "b": 0.5}}
-
-
-def split_of(targets: list[list[float]]) -> LabelledSplit:
-    return LabelledSplit("val", ("a", "b"), (), np.array(targets, dtype=np.float32))
+Truth = Callable[[int], dict[str, str]]
 
 
-def test_figures_leave_out_what_is_unknown() -> None:
-    split = split_of([[1, np.nan], [0, 1], [1, 0], [0, np.nan]])
-    probabilities = np.array([[0.9, 0.9], [0.6, 0.2], [0.7, 0.8], [0.1, 0.9]])
-    found = figures(split, probabilities, POINTS)
-    a, b = found.labels["a"], found.labels["b"]
-    assert (a.auc, b.auc) == (1.0, 0.0)
-    assert (a.positives, a.negatives, b.positives, b.negatives) == (2, 2, 1, 1)
-    assert a.points["balanced"].specificity == 0.5
-    assert found.mean_auc == 0.5
-    assert found.summary()["sensitivity_balanced_a"] == 1.0
+def silent(title: str) -> Callable[[int, int], None]:
+    return lambda done, total: None
 
 
-def test_labels_of_one_value_have_no_auc() -> None:
-    found = figures(split_of([[1, 1], [1, 0]]), np.array([[0.9, 0.9], [0.6, 0.2]]), POINTS)
-    assert found.labels["a"].auc is None and found.labels["a"].roc is None
-    assert "auc_a" not in found.summary() and found.mean_auc == 1.0
+@pytest.fixture(scope="module")
+def plain(make_set: Callable[..., Dataset], tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return make_set(tmp_path_factory.mktemp("set"), counts=(4, 12, 24))
 
 
-def test_each_labels_points_come_from_the_images_that_know_it() -> None:
-    split = split_of([[1, np.nan], [0, np.nan], [1, 1], [0, 0]])
-    points = choose_points(split, np.array([[0.8, 0.99], [0.2, 0.0], [0.8, 0.4], [0.2, 0.1]]))
-    assert points["balanced"]["a"] == pytest.approx(0.5)
-    assert points["balanced"]["b"] == pytest.approx(0.25)
+@pytest.fixture
+def labelled(plain: Dataset) -> Callable[[Truth], Dataset]:
+    """The set with other columns, by the number of the row; not written."""
+
+    def make(truth: Truth) -> Dataset:
+        records = tuple(replace(r, extra=truth(n)) for n, r in enumerate(plain.records))
+        return replace(plain, records=records)
+
+    return make
 
 
-@pytest.mark.slow
-class TestCommand:
-    def test_leaves_figures_and_a_page(
-        self,
-        bundle: Path,
-        trained: tuple[Path, Path],
-        tmp_path: Path,
-        capsys: pytest.CaptureFixture[str],
-    ) -> None:
-        out = tmp_path / "report"
-        evaluate_classifier(bundle, trained[0], out, split="test")
-        metrics = json.loads((out / "metrics.json").read_text())
-        rates = metrics["labels"]["bright"]["operating_points"]["balanced"]
-        assert rates["tp"] + rates["fn"] == rates["tn"] + rates["fp"] == 3
-        assert metrics["split"] == "test" and metrics["images"] == 6
-        page = (out / "report.html").read_text()
-        assert "ROC curve" in page and "not for diagnosis" in page
-        assert "AUC: bright" in capsys.readouterr().out
+def model(*names: str, slope: float = 1.0, **values: object) -> Model:
+    """Says 0.9 of what is so and 0.2 of what is not, of every fifth image the reverse."""
 
-    def test_gives_the_chief_figures_as_text(
-        self, bundle: Path, trained: tuple[Path, Path], tmp_path: Path
-    ) -> None:
-        chief = measure_classifier(bundle, trained[0], tmp_path / "report", split="val")
-        assert 0.0 <= float(chief["classifier AUC, bright"]) <= 1.0
+    def predict(records, on_image) -> Probabilities:
+        rows = []
+        for record in records:
+            number = int("".join(filter(str.isdigit, record.image.stem)))
+            right = number % 5 != 0
+            said = [record.label(name) in (right, None) for name in names]
+            rows.append([0.5 + slope * (0.4 if yes else -0.3) for yes in said])
+        return Probabilities(np.array(rows).reshape(-1, len(names)))
 
-    def test_a_missing_label_leaves_nothing_behind(
-        self, bundle: Path, make_set: Callable[..., Dataset], tmp_path: Path
-    ) -> None:
-        dataset = make_set(tmp_path / "set")
-        records = tuple(replace(r, extra={"spot": "1"}) for r in dataset.records)
-        write_tables(replace(dataset, records=records))
-        with pytest.raises(DatasetError, match="has no column 'bright'"):
-            evaluate_classifier(bundle, tmp_path / "set", tmp_path / "report", split="test")
-        assert not (tmp_path / "report").exists()
+    usual = {"name": "m", "kind": "bundle", "sha256": "0", "class_names": names}
+    return Model(**{**usual, "predict": predict, **values})  # type: ignore[arg-type]
+
+
+def run(of: Model, dataset: Dataset, **values: object) -> Evaluation:
+    return evaluate(of, dataset, "test", on_step=silent, **{"samples": 20, **values})  # type: ignore
+
+
+def test_an_evaluation_has_all_its_parts(plain: Dataset) -> None:
+    found = run(model("bright"), plain)
+    label = found.measured.measures.labels["bright"]
+    assert (label.positives, label.negatives) == (12, 12)
+    assert label.points["balanced"].sensitivity.value == pytest.approx(10 / 12)
+    assert found.measured.chief_point == "balanced"
+    assert found.calibration["bright"].after.count == 24 and not found.is_calibrated
+    assert found.compared is None and found.facts["labels"] == "bright"
+
+
+def test_only_labels_that_the_set_knows_are_measured(plain: Dataset) -> None:
+    found = run(model("tb", "bright"), plain)
+    assert list(found.measured.measures.labels) == ["bright"]
+    assert found.measured.measures.labels["bright"].auc.value == pytest.approx(
+        run(model("bright"), plain).measured.measures.labels["bright"].auc.value
+    )
+    with pytest.raises(DatasetError, match="has no column 'tb'"):
+        run(model("tb"), plain)
+
+
+def test_a_misspelt_column_is_refused_before_images_are_read(plain: Dataset) -> None:
+    def predict(records, on_image) -> Probabilities:
+        raise AssertionError("an image was read")
+
+    with pytest.raises(DatasetError, match="no column 'sight'"):
+        run(model("bright", predict=predict), plain, by=["sight"])
+
+
+def kinds(number: int) -> dict[str, str]:
+    return {"chest": str(int(number % 3 == 0)), "bone": str(int(number % 3 == 1)), "other": ""}
+
+
+class TestExclusive:
+    def test_each_image_is_one_of_them(self, labelled: Callable[[Truth], Dataset]) -> None:
+        dataset = labelled(kinds)
+        of = model("chest", "bone", "other", exclusive=True)
+        split = measured_split(of, dataset, "test")
+        # Row 16 is the first of the test images; every third is neither chest nor bone.
+        assert len(split) == 16
+        assert split.targets.sum(axis=1).tolist() == [1.0] * 16
+        found = measure(of, dataset, "test", samples=0, on_step=silent).measures
+        assert found.confusion is not None and found.confusion.sum() == 16
+        assert found.accuracy is not None and found.accuracy.value is not None
+
+    def test_two_at_once_are_refused(self, labelled: Callable[[Truth], Dataset]) -> None:
+        dataset = labelled(lambda number: {"chest": "1", "bone": "1"})
+        with pytest.raises(DatasetError, match=r"test0\.png: is chest and bone, which exclude"):
+            measured_split(model("chest", "bone", exclusive=True), dataset, "test")
+
+    def test_none_at_all_is_refused(self, labelled: Callable[[Truth], Dataset]) -> None:
+        dataset = labelled(lambda number: {"chest": "0", "bone": "0"})
+        with pytest.raises(DatasetError, match="no image of 'test' is any of chest, bone"):
+            measured_split(model("chest", "bone", exclusive=True), dataset, "test")
+
+
+class TestComparison:
+    def test_is_of_the_labels_that_both_tell(self, plain: Dataset) -> None:
+        found = run(model("bright"), plain, second=model("other", "bright", name="second"))
+        assert found.compared is not None and found.compared.split.labels == ("bright",)
+        differences = {one.name: one.difference.value for one in found.compared.differences}
+        assert differences["auc_bright"] == pytest.approx(0.0)
+        assert differences["auc_delong_bright"] == pytest.approx(0.0)
+
+    def test_needs_a_label_in_common(self, plain: Dataset) -> None:
+        measured = measure(model("bright"), plain, "test", samples=0, on_step=silent)
+        with pytest.raises(DatasetError, match="second: tells other and m bright"):
+            compare(measured, model("other", name="second"), plain, samples=0, on_step=silent)
+
+    def test_notes_of_the_second_stand_under_its_name(self, plain: Dataset) -> None:
+        second = model("bright", name="second", notes=("Seven rows were left out.",))
+        notes = run(model("bright"), plain, second=second).notes
+        assert "second: Seven rows were left out." in notes
+        assert len(set(notes)) == len(notes)
+
+
+def test_a_bundle_is_asked_once_an_image_and_calibrated_afterwards(plain: Dataset) -> None:
+    asked: list[tuple[int, int]] = []
+    classifier = SimpleNamespace(
+        manifest=SimpleNamespace(
+            name="stand-in",
+            class_names=("bright",),
+            exclusive=False,
+            operating_points={"balanced": {"bright": 0.5}},
+            kinds=("chest",),
+            display=DisplaySpec(),
+            calibration={"bright": "halves"},
+            training_data={"name": "chests", "sha256": "0" * 64},
+        ),
+        bundle=SimpleNamespace(digest="1" * 64),
+        classify_raw=lambda radiograph: np.float32([asked.append(radiograph.size_wh) or 0.8]),
+        calibrated=lambda raw: (np.asarray(raw) / 2).astype(np.float32),
+    )
+    of = bundle_model(classifier, plain)  # type: ignore[arg-type]
+    done: list[tuple[int, int]] = []
+    records = plain.in_split("val")
+    found = of.predict(records, lambda *counts: done.append(counts))
+    assert len(asked) == 12 and done[-1] == (12, 12)
+    assert found.raw is not None and found.raw[0, 0] == pytest.approx(0.8)
+    assert found.values[0, 0] == pytest.approx(0.4)
+    assert of.trained_on == "chests" and of.kinds == ("chest",)
+
+
+def test_manifest_figures_leave_out_what_cannot_be_measured(
+    labelled: Callable[[Truth], Dataset],
+) -> None:
+    dataset = labelled(lambda number: {"a": str(number % 2), "b": "1"})
+    measures = measure(model("a", "b"), dataset, "test", samples=20, on_step=silent).measures
+    figures, intervals = manifest_figures(measures)
+    assert figures["images"] == 24 and figures["patients"] == 24
+    assert (figures["positives_a"], figures["negatives_b"]) == (12, 0)
+    assert figures["auc"] == figures["auc_a"] and "auc_b" not in figures
+    assert "specificity_balanced_b" not in figures
+    low, high = intervals["sensitivity_balanced_a"]
+    assert low <= figures["sensitivity_balanced_a"] <= high
+
+
+def test_thresholds_of_val_are_those_of_the_images_that_know_a_label(plain: Dataset) -> None:
+    split = labelled_split(plain, split="val", labels=("other",), both_values=False)
+    assert len(split) == 3  # every fourth
+    found = measure(model("other"), plain, "val", samples=0, on_step=silent)
+    assert found.thresholds.flattering and found.measures.labels["other"].auc.value is None

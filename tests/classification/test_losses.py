@@ -5,7 +5,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lucency.classification.losses import build_loss, masked_bce, masked_focal
+from lucency.classification.losses import (
+    build_loss,
+    known_cross_entropy,
+    masked_bce,
+    masked_focal,
+)
 from lucency.classification.recipe import ClassificationConfig
 
 NAN = math.nan
@@ -54,3 +59,39 @@ def test_nothing_known_is_no_loss() -> None:
 def test_smoothing_moves_targets_towards_the_middle() -> None:
     expected = functional.binary_cross_entropy_with_logits(LOGITS, TARGETS * 0.9 + 0.05)
     assert float(masked_bce(LOGITS, TARGETS, smoothing=0.1)) == pytest.approx(float(expected))
+
+
+ONE_OF_TWO = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_is_pytorchs_where_all_is_known(smoothing: float) -> None:
+    labels = torch.tensor([0, 1, 1])
+    expected = functional.cross_entropy(LOGITS, labels, label_smoothing=smoothing)
+    found = known_cross_entropy(LOGITS, ONE_OF_TWO, smoothing=smoothing)
+    assert float(found) == pytest.approx(float(expected), abs=1e-7)
+
+
+def test_images_of_unknown_label_do_not_teach_and_a_known_one_suffices(
+    make_config: Callable[..., ClassificationConfig],
+) -> None:
+    config = make_config(
+        labels=["a", "b"], exclusive=True, loss="cross_entropy", label_smoothing=0.0
+    )
+    targets = torch.tensor([[1.0, NAN], [NAN, NAN], [NAN, 0.0]])
+    logits = LOGITS.clone().requires_grad_()
+    loss = build_loss(config)(logits, targets)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert float(loss) == pytest.approx(
+        float(functional.cross_entropy(LOGITS[:1], torch.tensor([0])))
+    )
+    assert logits.grad is not None
+    assert torch.equal(logits.grad[1:], torch.zeros(2, 2))
+
+
+def test_no_known_label_at_all_is_no_loss() -> None:
+    logits = LOGITS.clone().requires_grad_()
+    loss = known_cross_entropy(logits, torch.full_like(TARGETS, NAN))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert float(loss) == 0.0
+    assert logits.grad is not None and not logits.grad.any()

@@ -6,7 +6,7 @@ import pytest
 from lucency.annotations.findings import LabelMap, Status
 from lucency.annotations.records import Dataset, ImageRecord
 from lucency.configs.errors import DatasetError
-from lucency.datasets.labelled import labelled_split
+from lucency.datasets.labelled import LabelledSplit, labelled_split, require_one_label
 
 ROWS = [
     ("train", "1", ""),
@@ -64,3 +64,26 @@ def test_what_cannot_be_learnt_is_said(
 ) -> None:
     with pytest.raises(DatasetError, match=message):
         labelled_split(dataset, split=split, labels=(label,))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1, 0, 0], None),
+        ([1, np.nan, np.nan], None),
+        ([np.nan, 0, 0], None),
+        ([1, 1, 0], r"1\.png: 2 of the labels a, b, c are 1.*\(1 such images in split 'train'\)"),
+        ([0, 0, 0], "0 of the labels a, b, c are 1"),
+    ],
+    ids=["one", "one and unknown", "none known", "two", "none"],
+)
+def test_labels_that_exclude_each_other(
+    dataset: Dataset, values: list[float], message: str | None
+) -> None:
+    targets = np.array([[0, 0, 1], values], dtype=np.float32)
+    split = LabelledSplit("train", ("a", "b", "c"), dataset.records[:2], targets)
+    if message is None:
+        require_one_label(split, where="set")
+        return
+    with pytest.raises(DatasetError, match=message):
+        require_one_label(split, where="set")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lucency.datasets.model_input import model_input, normalised, square_image
+from lucency.datasets.model_input import grey_image, model_input, normalised, square_image
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -47,3 +47,9 @@ def test_other_arrays_are_refused(image: np.ndarray) -> None:
 def test_black_and_white_are_where_they_belong() -> None:
     grey = normalised(np.array([[0, 255]], np.uint8), channels=1)
     assert grey.ravel() == pytest.approx([-0.449 / 0.226, 0.551 / 0.226], abs=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_a_network_saw_can_be_looked_at(channels: int) -> None:
+    image = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    assert np.array_equal(grey_image(normalised(image, channels=channels)), image)

@@ -13,8 +13,9 @@ from lucency.configs.display import DisplaySpec
 from lucency.configs.errors import ConfigError
 from lucency.datasets.radiographs import read_radiograph
 from lucency.detection.detector import Detector
-from lucency.detection.explain_command import explain as command
-from lucency.detection.heat_map import Explanation, draw_heat, explain, heat_inside
+from lucency.detection.explain_command import explain_detector
+from lucency.detection.heat_map import Explanation, draw_heat, explain
+from lucency.evaluation.heat_shares import share_in_box
 
 
 def network() -> bytes:
@@ -78,9 +79,9 @@ def test_a_bundles_map_lies_on_the_stored_image(bundle: Bundle, image: Path) -> 
     assert (found.label, found.heat.shape) == ("spot", (64, 128))
     assert found.score == pytest.approx(0.9 * 250 / 255, abs=0.01)
     assert float(found.heat.max()) == pytest.approx(1.0)
-    share, fair = heat_inside(found)
-    assert fair == pytest.approx(32 * 32 / (64 * 128), abs=0.01)
-    assert share > 4 * fair
+    share = share_in_box(found.heat, found.box_xyxy)
+    assert share.area == pytest.approx(32 * 32 / (64 * 128), abs=0.01)
+    assert share.heat > 4 * share.area
     again = explain(Detector(bundle), read_radiograph(image), masks=150).heat
     assert again.tobytes() == found.heat.tobytes()
 
@@ -102,24 +103,15 @@ def test_the_picture_shows_the_heat_and_the_box(image: Path) -> None:
     assert np.ptp(cold) == 0  # grey as it was
 
 
-def test_no_heat_has_no_share() -> None:
-    found = Explanation(np.zeros((10, 10), np.float32), np.array([0.0, 0, 5, 10]), "a", 0.5)
-    assert heat_inside(found) == (0.0, 0.5)
-
-
 def test_the_command_writes_a_picture(
     bundle: Bundle, image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "heat.png"
-    command(str(bundle.path), image, out, masks=60)
+    explain_detector(str(bundle.path), image, out, masks=60)
     assert cv2.imread(str(out)).shape == (600, 1200, 3)
     told = " ".join(capsys.readouterr().out.split())
     assert "spot 0.88" in told
     assert "below" not in told
-    with pytest.raises(ConfigError, match="exists already"):
-        command(str(bundle.path), image, out)
-    with pytest.raises(ConfigError, match=r"ends in \.png"):
-        command(str(bundle.path), image, tmp_path / "heat.jpg")
 
 
 def test_a_weak_guess_is_called_one(
@@ -127,7 +119,7 @@ def test_a_weak_guess_is_called_one(
 ) -> None:
     grey = tmp_path / "grey.png"
     cv2.imwrite(str(grey), np.full((64, 128), 20, dtype=np.uint8))
-    command(str(bundle.path), grey, tmp_path / "heat.png", masks=60)
+    explain_detector(str(bundle.path), grey, tmp_path / "heat.png", masks=60)
     told = " ".join(capsys.readouterr().out.split())
     assert "below the threshold of 'balanced', 0.500" in told
 
@@ -151,6 +143,6 @@ def test_gradients_of_a_checkpoint_lie_in_the_box(lucency_data: Path, weights: s
     checkpoint = open_checkpoint(lucency_data / "weights" / weights)
     for path in (photograph, radiograph):
         found = explain(checkpoint, read_radiograph(path))
-        share, fair = heat_inside(found)
+        share = share_in_box(found.heat, found.box_xyxy)
         assert found.heat.shape == read_radiograph(path).pixels.shape
-        assert share > min(0.9, 1.5 * fair), path.name
+        assert share.heat > min(0.9, 1.5 * share.area), path.name

@@ -19,7 +19,8 @@ from lucency.detection.run_folder import (
     TrainingSummary,
     finish,
 )
-from lucency.detection.seeds import SEEDS, train_seeds
+from lucency.detection.seeds import train_seeds
+from lucency.evaluation.seeds import SEEDS
 
 CONFIGURATION = DetectionConfig(task="detection", name="x", seed=4)
 

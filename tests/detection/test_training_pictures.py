@@ -14,7 +14,6 @@ from lucency.detection.training_pictures import (
     TILE_PX,
     draw_first_batch,
     draw_validation,
-    side_by_side,
 )
 from lucency.evaluation.pictures import COLOURS, BoxKind
 
@@ -62,13 +61,6 @@ def test_a_batch_without_boxes(tmp_path: Path) -> None:
     }
     draw_first_batch(batch, class_names={0: "ring"}, path=tmp_path / "first.jpg")
     assert not has_colour(read_rgb(tmp_path / "first.jpg"), BoxKind.TRUTH)
-
-
-def test_pictures_of_any_size_stand_side_by_side() -> None:
-    tiles = [np.full((h, w, 3), 200, np.uint8) for h, w in ((10, 20), (30, 5), (1, 1))]
-    sheet = side_by_side(tiles)
-    assert sheet.shape == (34, 3 * 24, 3)
-    assert (sheet == 200).sum() == sum(tile.size for tile in tiles)
 
 
 def write_set(root: Path) -> Dataset:

@@ -182,6 +182,19 @@ def test_ece_by_hand():
     assert (found.ece.low, found.brier.high) == (None, None)
 
 
+def test_ece_in_bins_of_equal_mass_by_hand():
+    """Ten scores below 0.1, in two bins of five: 3 hits where 0.1 was expected, and none of 0.4."""
+    scores = np.concatenate([np.full(5, 0.02), np.full(5, 0.08)])
+    correct = np.array([True] * 3 + [False] * 7)
+    found = measure_calibration(scores, correct, bins=2, equal_mass=True)
+    assert found.bins.count.tolist() == [5, 5]
+    assert found.ece.value == pytest.approx((abs(3 - 0.1) + 0.4) / 10)
+    # In bins of equal width they stand together, and the errors cancel in part.
+    assert measure_calibration(scores, correct, bins=2).ece.value == pytest.approx(2.5 / 10)
+    nothing = measure_calibration(np.zeros(0), np.zeros(0, bool), equal_mass=True)
+    assert nothing.ece.value is None
+
+
 def test_intervals_are_those_of_a_bootstrap_over_patients_by_hand():
     scores, correct = boxes(600)
     patients = np.random.default_rng(2).integers(0, 60, 600)

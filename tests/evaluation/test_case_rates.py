@@ -13,7 +13,6 @@ from lucency.evaluation.case_rates import (
     case_rates,
     image_cases,
     patient_cases,
-    weighted_auc,
 )
 from lucency.evaluation.match_table import limits_of, match_table
 
@@ -96,19 +95,6 @@ def test_drawn_sets_are_measured_as_if_really_drawn(made_up_set, repeated_set, s
         assert figures.keys() == expected.keys()
         for key, value in expected.items():
             assert figures[key][column] == pytest.approx(value.value, nan_ok=True, abs=1e-12)
-
-
-@pytest.mark.parametrize("decimals", [1, 9], ids=["ties", "no ties"])
-def test_auc_equals_scikit_learn_weighted(decimals):
-    rng = np.random.default_rng(decimals)
-    positive = rng.random(80) < 0.4
-    score = (rng.random(80) + 0.3 * positive).round(decimals)
-    weights = rng.integers(0, 4, (80, 20)).astype(float)
-    ours = weighted_auc(positive, score, weights)
-    expected = [roc_auc_score(positive, score, sample_weight=one) for one in weights.T]
-    np.testing.assert_allclose(ours, expected, atol=1e-12)
-    whole = weighted_auc(positive, score, np.ones((80, 1)))[0]
-    assert whole == pytest.approx(roc_auc_score(positive, score), abs=1e-12)
 
 
 def test_image_auc_from_boxes_equals_scikit_learn(made_up_set):

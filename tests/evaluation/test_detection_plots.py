@@ -8,14 +8,12 @@ from matplotlib import _pylab_helpers
 
 from lucency.configs.errors import DatasetError
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth
-from lucency.evaluation.calibration import measure_calibration
 from lucency.evaluation.detection_measures import FROC_FALSE_POSITIVES, Froc
 from lucency.evaluation.detection_plots import (
     detection_confusion_plot,
     error_types_plot,
     froc_plot,
     learning_curves,
-    reliability_diagram,
 )
 from lucency.evaluation.error_types import error_types
 from lucency.evaluation.estimates import Estimate
@@ -38,12 +36,6 @@ def no_froc():
     nothing = np.zeros(0)
     at = {x: Estimate(None) for x in FROC_FALSE_POSITIVES}
     return Froc(nothing, nothing, nothing, at, Estimate(None))
-
-
-def bins(count):
-    scores = np.linspace(0.0, 1.0, count)
-    groups = [str(number) for number in range(count)]
-    return measure_calibration(scores, scores > 0.4, groups=groups, samples=20).bins
 
 
 def errors(classes, boxes):
@@ -69,11 +61,6 @@ POINTS = {"all": {"balanced": (0.4, 0.8), "hidden": (30.0, 0.9)}}
         pytest.param(lambda _: froc_plot({}), id="no froc"),
         pytest.param(lambda _: froc_plot({"all": froc()}, POINTS), id="froc"),
         pytest.param(lambda _: froc_plot({"all": froc(), "a": no_froc()}), id="two froc"),
-        pytest.param(lambda _: reliability_diagram({}), id="no reliability"),
-        pytest.param(
-            lambda _: reliability_diagram({"raw": bins(0), "calibrated": bins(90)}),
-            id="reliability",
-        ),
         pytest.param(
             lambda _: detection_confusion_plot(np.zeros((2, 2), np.int64), class_names=("a",)),
             id="empty confusion",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lucency.configs.point_targets import PointTarget, PointTargets
+from lucency.configs.point_targets import ClassificationTargets, PointTarget, PointTargets
 from lucency.evaluation import operating_points
 from lucency.evaluation.boxes import ImagePredictions, ImageTruth
 from lucency.evaluation.detection_measures import ALL_CLASSES
@@ -224,6 +224,34 @@ def test_classification_points_by_their_definitions():
     assert points.balanced["tb"] == pytest.approx((0.6 + 0.5) / 2)
     # One false alarm of 20 is a specificity of 95% exactly.
     assert points.specific["tb"] == pytest.approx((0.6 + 0.5) / 2)
+
+
+def test_classification_targets_decide():
+    positive = np.array([*np.linspace(0.6, 0.98, 18), 0.35, 0.05])
+    negative = np.array([*np.linspace(0.1, 0.3, 16), 0.4, 0.45, 0.5, 0.7])
+    truth = np.repeat([True, False], 20)[:, None]
+    probabilities = np.concatenate([positive, negative])[:, None]
+    targets = ClassificationTargets(screening_sensitivity=1.0, specific_specificity=1.0)
+    points = choose_classification_points(
+        truth, probabilities, class_names=("tb",), targets=targets
+    )
+    # The last positive lies below all negatives, the first false alarm at 0.7.
+    assert points.screening["tb"] == pytest.approx(0.05 / 2)
+    above = positive[positive > 0.7].min()
+    assert points.specific["tb"] == pytest.approx((above + 0.7) / 2)
+    # A target that the balanced point surpasses moves to it: 18 of 20 are found there.
+    lenient = ClassificationTargets(screening_sensitivity=0.5, specific_specificity=0.2)
+    points = choose_classification_points(
+        truth, probabilities, class_names=("tb",), targets=lenient
+    )
+    assert points.screening == points.balanced == points.specific
+
+
+def test_unknown_labels_choose_nothing():
+    truth = np.array([[1.0, np.nan], [0.0, 1.0], [np.nan, 0.0], [np.nan, np.nan]])
+    probabilities = np.array([[0.9, 0.99], [0.3, 0.8], [0.7, 0.6], [0.5, 0.5]])
+    points = choose_classification_points(truth, probabilities, class_names=("a", "b"))
+    assert points.balanced == pytest.approx({"a": (0.9 + 0.3) / 2, "b": (0.8 + 0.6) / 2})
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import pytest
 from matplotlib import _pylab_helpers
 
 from lucency.evaluation.average_precision import PrecisionRecallCurve
+from lucency.evaluation.calibration import measure_calibration
 from lucency.evaluation.plots import (
     confusion_plot,
     precision_recall_plot,
-    roc_plot,
+    reliability_diagram,
     score_histogram,
 )
-from lucency.evaluation.roc import roc_curve
 
 
 def pr_curve():
@@ -21,12 +21,14 @@ def pr_curve():
     return PrecisionRecallCurve(recall, 1 - recall**2)
 
 
-def roc():
-    rng = np.random.default_rng(0)
-    truth = rng.random(100) < 0.5
-    curve = roc_curve(truth, rng.random(100) + 0.3 * truth)
-    assert curve is not None
-    return curve
+def bins(count):
+    scores = np.linspace(0.0, 1.0, count)
+    groups = [str(number) for number in range(count)]
+    return measure_calibration(scores, scores > 0.4, groups=groups, samples=20).bins
+
+
+def reliability(curves):
+    return reliability_diagram(curves, outcome="Share with it", counted="Images")
 
 
 POINTS = {"balanced": (0.4, 0.8), "specific": (0.2, 0.9)}
@@ -44,7 +46,6 @@ POINTS = {"balanced": (0.4, 0.8), "specific": (0.2, 0.9)}
             lambda: precision_recall_plot({f"class {i}": pr_curve() for i in range(20)}),
             id="twenty classes",
         ),
-        pytest.param(lambda: roc_plot({"tb": roc()}, {"tb": POINTS}), id="roc"),
         pytest.param(
             lambda: score_histogram(
                 np.array([0.9, 1.0]),
@@ -59,6 +60,10 @@ POINTS = {"balanced": (0.4, 0.8), "specific": (0.2, 0.9)}
                 np.zeros(0), np.zeros(0), names=("hits", "false alarms"), thresholds={}
             ),
             id="empty histogram",
+        ),
+        pytest.param(lambda: reliability({}), id="no reliability"),
+        pytest.param(
+            lambda: reliability({"raw": bins(0), "calibrated": bins(90)}), id="reliability"
         ),
         pytest.param(
             lambda: confusion_plot(np.array([[5, 1], [0, 7]]), names=("no", "yes")), id="confusion"

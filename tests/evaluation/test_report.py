@@ -23,6 +23,8 @@ from lucency.evaluation.report import (
     Table,
     format_cell,
     format_interval,
+    link_to,
+    p_value_cell,
     render_report,
     write_json,
     write_report,
@@ -260,3 +262,14 @@ def test_json_has_null_for_what_is_not_a_number(tmp_path):
         "nested": {"1": [3, None, True]},
         "ap": {"value": 0.5, "low": 0.25, "high": None},
     }
+
+
+def test_links_are_relative_to_the_folder_of_the_page(tmp_path):
+    (tmp_path / "set").mkdir()
+    image = tmp_path / "set" / "a b#.png"
+    assert link_to(image, tmp_path / "out") == "../set/a%20b%23.png"
+
+
+@pytest.mark.parametrize(("value", "cell"), [(None, None), (0.2, 0.2), (0.0, "< 0.001")])
+def test_no_p_value_is_shown_as_nought(value, cell):
+    assert p_value_cell(value) == cell

@@ -1,0 +1,133 @@
+"""Which of the loaded models an image is for, and the refusal of one that is for none.
+
+Models whose manifest names ``kinds`` see those alone; without a router, or where the caller says
+``any``, all models see every image.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from lucency.api.choices import KindAsked
+from lucency.api.finders import Finder
+from lucency.api.schemas import LeftOut, RouteTaken
+from lucency.classification.classifier import Classifier
+from lucency.classification.router import Route
+from lucency.configs.bundle import Bundle, BundleManifest, RadiographKind
+from lucency.configs.errors import ImageError, ImageFault
+
+_OVERRIDE = "say what it is by kind: chest, bone or any"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The models that are for an image, and those that are not; of an ensemble all or none."""
+
+    route: RouteTaken | None
+    finders: tuple[Finder, ...]
+    classifiers: tuple[Classifier, ...]
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What answers: each detector or their ensemble, then each classifier."""
+        return (
+            *(finder.name for finder in self.finders),
+            *(classifier.manifest.name for classifier in self.classifiers),
+        )
+
+    def used(self, bundles: Sequence[Bundle]) -> tuple[Bundle, ...]:
+        """Those of the bundles that had a part in the answer, the router among them."""
+        names = {one.name for finder in self.finders for one in finder.manifests}
+        names |= {classifier.manifest.name for classifier in self.classifiers}
+        asked = self.route is not None and self.route.basis != "asked"
+        return tuple(
+            bundle
+            for bundle in bundles
+            if bundle.manifest.name in names or (asked and bundle.manifest.role == "router")
+        )
+
+
+def take_route(kind: KindAsked, found: Route | None, *, name: str) -> RouteTaken | None:
+    """The route of one image: the caller's, or what the router ``found``; None if there is none.
+
+    ``name`` leads error messages.
+
+    Raises
+    ------
+    ImageError
+        The router takes the image for neither chest nor bone.
+
+    """
+    for named in get_args(RadiographKind):
+        if kind == named:
+            return RouteTaken(kind=named, basis="asked", probability=None, contradicted=False)
+    if kind is KindAsked.ANY or found is None:
+        return None
+    if found.kind == "other":
+        raise ImageError(
+            f"{name}: was taken for something else than a radiograph of the chest or of bones, "
+            f"{_reason(found)}; to analyse it all the same, {_OVERRIDE}",
+            ImageFault.NO_RADIOGRAPH,
+        )
+    return RouteTaken(
+        kind=found.kind,
+        basis=found.basis,
+        probability=found.probability,
+        contradicted=found.contradicted,
+    )
+
+
+def choose(
+    finders: Sequence[Finder],
+    classifiers: Sequence[Classifier],
+    route: RouteTaken | None,
+    *,
+    name: str,
+) -> Chosen:
+    """Part the models by whether they are for the kind that the ``route`` says.
+
+    A detector that is fused with a classifier goes with it. ``name`` leads error messages.
+
+    Raises
+    ------
+    ImageError
+        No model is for it: an answer without findings would look like health.
+
+    """
+    seeing = tuple(one for one in classifiers if _is_for((one.manifest,), route))
+    partners = {one.bundle.digest for one in seeing}
+    looking = tuple(
+        one
+        for one in finders
+        if _is_for(one.manifests, route)
+        and (one.fusion is None or one.fusion.classifier_sha256 in partners)
+    )
+    left_out = tuple(
+        LeftOut(model=model, kinds=tuple(dict.fromkeys(k for one in of_it for k in one.kinds)))
+        for model, of_it, taken in (
+            *((one.name, one.manifests, one in looking) for one in finders),
+            *((one.manifest.name, (one.manifest,), one in seeing) for one in classifiers),
+        )
+        if not taken
+    )
+    if route is not None and not looking and not seeing:
+        known = ", ".join(f"{one.model} ({' and '.join(one.kinds)})" for one in left_out)
+        raise ImageError(
+            f"{name}: is a radiograph of kind '{route.kind}', and no loaded model is for those, "
+            f"only: {known}; load another bundle, or {_OVERRIDE}",
+            ImageFault.NO_MODEL,
+        )
+    return Chosen(route, looking, seeing, left_out)
+
+
+def _is_for(manifests: Sequence[BundleManifest], route: RouteTaken | None) -> bool:
+    return route is None or all(not one.kinds or route.kind in one.kinds for one in manifests)
+
+
+def _reason(found: Route) -> str:
+    if found.basis == "tags":
+        return "by its DICOM attributes"
+    if found.basis == "colour":
+        return "by its colours"
+    return f"by its pixels (probability {found.probability:.2f})"
