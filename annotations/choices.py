@@ -1,4 +1,4 @@
-"""What a user can choose about a conversion; apart from the work, since `--help` shows it."""
+"""What a user can choose, mostly of a conversion; apart from the work, since `--help` shows it."""
 
 from enum import StrEnum
 
@@ -26,3 +26,12 @@ class Readers(StrEnum):
     UNION = "union"
     MAJORITY = "majority"
     WBF = "wbf"
+
+
+class KindAsked(StrEnum):
+    """What an image shows, for the service: the router's answer, the caller's, or never asked."""
+
+    AUTO = "auto"
+    CHEST = "chest"
+    BONE = "bone"
+    ANY = "any"

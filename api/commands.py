@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lucency.api.choices import KindAsked
+from lucency.annotations.choices import KindAsked
 
 Bundles = Annotated[
     list[str] | None,

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from lucency.annotations.choices import KindAsked
 from lucency.api.answers import applied_thresholds, classification, disagreements, found_boxes
-from lucency.api.choices import KindAsked
 from lucency.api.finders import make_finders
 from lucency.api.loading import check_together
 from lucency.api.routing import Chosen, choose, take_route

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from lucency.annotations.choices import KindAsked
 from lucency.annotations.geometry import Box
-from lucency.api.choices import KindAsked
 from lucency.api.pipeline import Analysis, Pipeline
 from lucency.api.schemas import Disagreement, Report, error_answer, image_error_code
 from lucency.configs import atomic

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, File, Query, Request, UploadFile
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from lucency.api.choices import KindAsked
+from lucency.annotations.choices import KindAsked
 from lucency.api.limits import Refusal
 from lucency.api.pipeline import DEFAULT_MAX_FINDINGS, Pipeline
 from lucency.api.schemas import (

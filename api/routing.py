@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from lucency.api.choices import KindAsked
+from lucency.annotations.choices import KindAsked
 from lucency.api.finders import Finder
 from lucency.api.schemas import LeftOut, RouteTaken
 from lucency.classification.classifier import Classifier

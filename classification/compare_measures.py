@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from lucency.classification.compare import VariantRun
 from lucency.configs.errors import DatasetError
 from lucency.evaluation.bootstrap import Key, Meter, measure_samples
-from lucency.evaluation.roc import weighted_auc
 from lucency.evaluation.delong import delong_interval, delong_test
 from lucency.evaluation.estimates import Estimate, estimate
+from lucency.evaluation.roc import weighted_auc
 
 SAMPLES = 1000
 

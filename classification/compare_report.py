@@ -93,11 +93,10 @@ def comparison_tables(found: Compared) -> list[Table]:
 
 def basis(found: Compared) -> str:
     """One paragraph: what every variant got, and what the figures are."""
-    budget = found.experiment.budget
-    each = f"{budget.epochs} epochs" if budget.epochs else f"{budget.minutes:g} minutes"
     held = found.runs[0].held
     return (
-        f"{len(found.configs)} variants of {found.experiment.recipe}, {each} at most each, "
+        f"{len(found.configs)} variants of {found.experiment.recipe}, each with a budget of "
+        f"{_budget(found)}, "
         f"trained on {found.dataset} and measured on its {len(held)} validation images. Intervals "
         f"are 95%, by a bootstrap over patients with {SAMPLES} samples."
     )
@@ -190,11 +189,7 @@ def _page(found: Compared) -> EvaluationReport:
         facts={
             "recipe": found.experiment.recipe,
             "data": found.dataset,
-            "budget": ", ".join(
-                f"{value:g} {name}"
-                for name, value in found.experiment.budget.model_dump().items()
-                if value is not None
-            ),
+            "budget": _budget(found),
             "seeds": ", ".join(map(str, found.experiment.seeds)),
         },
         headline={"highest AUC": best.auc, "of": best.run.variant},
@@ -214,6 +209,11 @@ def _page(found: Compared) -> EvaluationReport:
             Section("Variants", tables=[_differences(found)], on_basis=False),
         ],
     )
+
+
+def _budget(found: Compared) -> str:
+    budget = found.experiment.budget
+    return f"{budget.epochs} epochs" if budget.epochs else f"{budget.minutes:g} minutes"
 
 
 def _plain(cell: Cell) -> str:

@@ -23,9 +23,9 @@ from lucency.evaluation.bootstrap import (
     ratio,
 )
 from lucency.evaluation.call_rates import call_counts, call_rates
-from lucency.evaluation.roc import weighted_auc
 from lucency.evaluation.delong import delong_interval
 from lucency.evaluation.estimates import Estimate
+from lucency.evaluation.roc import weighted_auc
 
 POINT = "balanced"
 SAMPLES = 1000

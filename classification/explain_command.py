@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from lucency.datasets.radiographs import Radiograph
     from lucency.evaluation.heat_shares import HeatShare
 
+_WHOLE = 0.995
+
 
 def explain_classifier(
     model: str, image: Path, out: Path, *, label: str | None, method: str
@@ -61,12 +63,14 @@ def _told(found: "ClassExplanation", shares: "Mapping[str, HeatShare | None]") -
         told += f", {side} the threshold of '{found.point}', {found.threshold:.3f}"
     if not found.heat.any():
         return f"{told}. Nothing in the image speaks for it, so there is no heat."
-    parts = []
-    for name, share in shares.items():
-        if share is None:
-            parts.append(f"the {name} could not be found")
-            continue
-        parts.append(
-            f"{share.heat:.0%} of the heat lies in the {name}, {share.area:.0%} of the image"
-        )
-    return f"{told}; {'; '.join(parts)}."
+    return f"{told}. {' '.join(_located(name, share) for name, share in shares.items())}"
+
+
+def _located(part: str, share: "HeatShare | None") -> str:
+    """How much of the heat lies in a part of the image, in words."""
+    if share is None:
+        return f"The {part} could not be found in the image."
+    if share.area > _WHOLE:
+        return f"The {part} takes up the whole image."
+    verb = "are" if part == "lungs" else "is"
+    return f"{share.heat:.0%} of the heat lies in the {part}, which {verb} {share.area:.0%} of it."

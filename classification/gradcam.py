@@ -43,7 +43,7 @@ def class_map(
         seen = cam.activations_and_grads
         maps, gradients = seen.activations[0].numpy(), seen.gradients[0].numpy()
         found = cam.get_cam_image(batch, layer, targets, maps, gradients)
-    return np.maximum(found[0], 0).astype(np.float32)
+    return np.asarray(np.maximum(found[0], 0), dtype=np.float32)
 
 
 def explain_run(

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +42,11 @@ class HeldOut:
     def chosen(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "HeldOut":
         """The images of ``rows``, a mask (N,) or indices."""
         index = np.arange(len(self))[rows].tolist()
-        return HeldOut(
-            self.labels,
-            *(tuple(column[i] for i in index) for column in self.columns()),
-            truth=self.truth[index],
-            probabilities=self.probabilities[index],
+        images, folds, patients, values = (
+            tuple(column[i] for i in index) for column in self.columns()
         )
+        truth, probabilities = self.truth[index], self.probabilities[index]
+        return HeldOut(self.labels, images, folds, patients, values, truth, probabilities)
 
     def columns(self) -> tuple[tuple[str, ...], ...]:
         """Images, folds, patients and values."""
@@ -55,13 +55,13 @@ class HeldOut:
 
 def together(parts: Sequence[HeldOut]) -> HeldOut:
     """The images of several folds; there is at least one."""
-    columns = zip(*(part.columns() for part in parts), strict=True)
-    return HeldOut(
-        parts[0].labels,
-        *(tuple(value for column in one for value in column) for one in columns),
-        truth=np.concatenate([part.truth for part in parts]),
-        probabilities=np.concatenate([part.probabilities for part in parts]),
+    images, folds, patients, values = (
+        tuple(chain.from_iterable(columns))
+        for columns in zip(*(part.columns() for part in parts), strict=True)
     )
+    truth = np.concatenate([part.truth for part in parts])
+    probabilities = np.concatenate([part.probabilities for part in parts])
+    return HeldOut(parts[0].labels, images, folds, patients, values, truth, probabilities)
 
 
 def predict_best(

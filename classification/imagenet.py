@@ -36,7 +36,8 @@ def imagenet_address(network: str) -> str:
         import timm
 
         found = timm.get_pretrained_cfg(TIMM[network])
-        return str(found.url)
+        if found is not None:
+            return str(found.url)
     raise ConfigError(
         f"weights: there are no ImageNet weights for the network '{network}'; train it from "
         "scratch with weights: none, head_epochs: 0, frozen_stages: 0"

@@ -1,5 +1,6 @@
 """The curves of a classifier's training, drawn from its table of epochs."""
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -49,7 +50,8 @@ def learning_curves(history: Sequence[EpochResult]) -> bytes:
         fontsize=8.5,
     )
     losses.set_ylim(0, None)
-    aucs.set_ylim(min(0.5, *(row.val_auc for row in history)), 1.0)
+    lowest = min(row.val_auc for row in history)
+    aucs.set_ylim(max(0.0, math.floor(lowest * 10 - 0.2) / 10), 1.0)
     head = sum(row.phase == "head" for row in history)
     for axes in (losses, aucs):
         if 0 < head < len(history):

@@ -5,6 +5,7 @@ gradients are averaged (Li et al., PyTorch Distributed, VLDB 2020). The first pr
 validates and writes; the others hear from it how the epoch went.
 """
 
+import atexit
 import os
 import platform
 from collections.abc import Callable, Iterator
@@ -90,7 +91,7 @@ class Processes:
         """
         if self.count == 1 or self.device.type != "cuda":
             return network
-        made: Network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        made: Network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return made
 
     def averaging(self, network: nn.Module) -> nn.Module:
@@ -128,11 +129,13 @@ def joined_processes() -> Iterator[Processes]:
     device = torch.device("cuda", local) if cuda else torch.device("cpu")
     if cuda:
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if cuda else "gloo", timeout=_PATIENCE)
-    try:
-        yield Processes(device, dist.get_rank(), dist.get_world_size())
-    finally:
-        dist.destroy_process_group()
+    # Once for the life of a process: what `torchrun` lends them to meet by serves one meeting.
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if cuda else "gloo", timeout=_PATIENCE)
+    yield Processes(device, dist.get_rank(), dist.get_world_size())
+    # Not after an error: the others would be waited for, and `torchrun` ends them.
+    atexit.unregister(dist.destroy_process_group)
+    atexit.register(dist.destroy_process_group)
 
 
 class SharedDraw(torch.utils.data.Sampler[int]):

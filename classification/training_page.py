@@ -60,7 +60,7 @@ def _facts(config: ClassificationConfig, facts: Mapping[str, Any]) -> dict[str, 
         "digest of the data": str(facts.get("dataset_csv_sha256", ""))[:16],
         "network": f"{config.network}, {config.head} head",
         "starting weights": config.weights,
-        "input": f"{config.input_size} pixels, {config.channels} channels",
+        "input": f"{config.channels} × {config.input_size} × {config.input_size}",
         "trained on": str(facts.get("machine", "")),
         "seed": str(config.seed),
     }
@@ -79,7 +79,7 @@ def _progress(history: Sequence[EpochResult]) -> list[Section]:
             row.train_loss,
             row.val_loss,
             row.val_auc,
-            f"{row.seconds:.0f}",
+            round(row.seconds),
         )
         for row in shown
     ]

@@ -56,11 +56,11 @@ class _Region:
 
     @property
     def right(self) -> int:
-        return self.x + self.mask.shape[1]
+        return int(self.x + self.mask.shape[1])
 
     @property
     def bottom(self) -> int:
-        return self.y + self.mask.shape[0]
+        return int(self.y + self.mask.shape[0])
 
     @property
     def area(self) -> int:

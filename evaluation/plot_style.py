@@ -82,9 +82,9 @@ def mark_points(axes: Axes, names: Sequence[str], points: Points) -> None:
 
 
 def add_legend(
-    axes: Axes, *, loc: Literal["lower left", "lower right", "upper left", "upper right"]
+    axes: Axes, *, loc: Literal["lower left", "lower right", "upper left", "upper right", "best"]
 ) -> None:
-    """A legend, if there is anything to name."""
+    """A legend, if there is anything to name; ``best`` is where it hides least."""
     if axes.get_legend_handles_labels()[1]:
         axes.legend(loc=loc, fontsize=8.5, framealpha=0.9, edgecolor="#E3E6EA", labelcolor=INK)
 

@@ -80,7 +80,7 @@ def score_histogram(
         label = f"{name} {threshold:.2f}"
         style = STYLES[1 + number % 3]
         axes.axvline(threshold, color=INK, linewidth=1.1, linestyle=style, label=label)
-    add_legend(axes, loc="upper right")
+    add_legend(axes, loc="best")
     return svg_of(figure)
 
 
@@ -118,7 +118,7 @@ def reliability_diagram(
     most = max((int(bins.count.max(initial=0)) for bins in curves.values()), default=0)
     below.set_yticks(_powers_of_ten(most))
     below.minorticks_off()
-    add_legend(axes, loc="upper left")
+    add_legend(axes, loc="best")
     return svg_of(figure)
 
 

@@ -21,6 +21,8 @@ from lucency.evaluation.estimates import Estimate
 Cell = str | int | float | Estimate | None
 TEMPLATE = "report.html"
 ABSENT = "–"
+# A p-value that three digits would show as nought.
+TINY = "< 0.001"
 MEDIA_TYPES = {
     b"\xff\xd8\xff": "image/jpeg",
     b"\x89PNG": "image/png",
@@ -56,7 +58,9 @@ class Table:
     def numeric(self) -> tuple[bool, ...]:
         """Of each column, whether it holds figures (or nothing): those align to the right."""
         cells = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.columns)
-        return tuple(all(not isinstance(cell, str) for cell in column) for column in cells)
+        return tuple(
+            all(not isinstance(cell, str) or cell == TINY for cell in column) for column in cells
+        )
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,7 @@ def format_interval(value: Cell) -> str:
 
 def p_value_cell(value: float | None) -> Cell:
     """A p-value as a cell: three digits, and no nought where it is smaller."""
-    return "< 0.001" if value is not None and value < 0.001 else value
+    return TINY if value is not None and value < 0.001 else value
 
 
 def link_to(file: Path, lies_in: Path) -> str:

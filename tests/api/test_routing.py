@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 from typer.testing import CliRunner
 
-from lucency.api.choices import KindAsked
+from lucency.annotations.choices import KindAsked
 from lucency.api.cli import build_app
 from lucency.api.pipeline import Pipeline
 from lucency.configs.bundle import Bundle

@@ -146,7 +146,7 @@ def test_the_report_says_what_was_compared(
     write_comparison(found, tmp_path)
     text = (tmp_path / "table.md").read_text(encoding="utf-8")
     assert "| adamw | adamw |" in text
-    assert "3 minutes at most each" in text
+    assert "each with a budget of 3 minutes" in text
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "opti&lt;misers" in page
     assert "data:image/svg" in page

@@ -86,7 +86,7 @@ def test_variants_in_one_table(folder: Path, capsys: pytest.CaptureFixture[str])
         folder / "experiment.yaml", folder / "set", folder / "cmp", overrides=(), resume=False
     )
     said = capsys.readouterr().out
-    assert "2 variants of tiny.yaml, 1 epochs at most each" in " ".join(said.split())
+    assert "2 variants of tiny.yaml, each with a budget of 1 epochs" in " ".join(said.split())
     assert "bright, on the validation images" in said
     for name in ("summary.json", "table.md", "report.html", "other/seed0/run/best.safetensors"):
         assert (folder / "cmp" / name).is_file()

@@ -169,6 +169,6 @@ def test_a_missing_image_is_named(sited: Dataset, tmp_path: Path) -> None:
     gone = replace(fold.plan.dataset.records[0], image=PurePosixPath("images/train/gone.png"))
     records = (gone, *fold.plan.dataset.records[1:])
     plan = replace(fold.plan, dataset=replace(fold.plan.dataset, records=records))
-    with pytest.raises(DatasetError, match="gone.png: stands in the table but not on disk"):
+    with pytest.raises(DatasetError, match=r"gone\.png: stands in the table but not on disk"):
         write_fold_set(replace(fold, plan=plan), tmp_path / "set", alike=NONE_ALIKE)
     assert not (tmp_path / "set").exists()

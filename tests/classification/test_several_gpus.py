@@ -54,7 +54,8 @@ def refuse():
 
 with joined_processes() as processes:
     linear = torch.nn.Linear(1, 1)
-    processes.averaging(linear)(torch.tensor([[1.0 + processes.rank]])).sum().backward()
+    parallel = processes.averaging(linear)
+    parallel(torch.tensor([[1.0 + processes.rank]])).sum().backward()
     told = {"gradient": float(linear.weight.grad), "mean": processes.mean(processes.rank)}
     told["first"] = processes.by_first(lambda: processes.rank)
     try:
@@ -82,6 +83,7 @@ def test_two_processes_train_one_model_and_resume_alike(
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
     whole, resumed = (read_history(tmp_path / name) for name in ("whole", "killed"))

@@ -9,6 +9,7 @@ from lucency.annotations.records import Dataset
 from lucency.classification import train as training
 from lucency.classification.recipe import ClassificationConfig
 from lucency.classification.run_folder import EpochResult
+from lucency.classification.seeds import train_seeds
 from lucency.classification.train import Progress, RunSummary
 from lucency.classification.train_command import train_classifier
 from lucency.configs.errors import ConfigError
@@ -110,8 +111,6 @@ def test_a_finished_seed_is_not_trained_again(
     make_config: Callable[..., ClassificationConfig],
     tmp_path: Path,
 ) -> None:
-    from lucency.classification.seeds import train_seeds
-
     make_set(tmp_path / "set")
     config = make_config(network="small_cnn", epochs=1)
     runs = tmp_path / "runs"

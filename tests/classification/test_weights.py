@@ -28,7 +28,9 @@ def foreign_state(name: str) -> dict[str, torch.Tensor]:
 
             model = timm.create_model(TIMM[name], pretrained=False)
         else:
-            model = getattr(torchvision.models, TORCHVISION[name][0])(weights=None)
+            build = getattr(torchvision.models, TORCHVISION[name][0])
+            options = {"init_weights": False} if name == "inception_v3" else {}
+            model = build(weights=None, **options)
     generator = torch.Generator().manual_seed(3)
     return {
         key: torch.rand(value.shape, generator=generator).to(value.dtype)
@@ -160,7 +162,7 @@ def test_imagenet_has_an_address_for_every_backbone(name: str) -> None:
     address = imagenet_address(name)
     assert address.startswith("https://")
     # PyTorch checks a download against the digest in its name.
-    assert re.search(r"-[0-9a-f]{8}\.pth$", address)
+    assert re.search(r"-[0-9a-f]{8,}\.pth$", address)
 
 
 def test_a_network_without_imagenet_weights_says_so(tmp_path: Path) -> None:

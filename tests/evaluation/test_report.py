@@ -273,3 +273,8 @@ def test_links_are_relative_to_the_folder_of_the_page(tmp_path):
 @pytest.mark.parametrize(("value", "cell"), [(None, None), (0.2, 0.2), (0.0, "< 0.001")])
 def test_no_p_value_is_shown_as_nought(value, cell):
     assert p_value_cell(value) == cell
+
+
+def test_a_tiny_p_value_is_a_figure_too():
+    table = Table("t", ("figure", "p"), [("AUC", p_value_cell(0.0)), ("recall", 0.4)])
+    assert table.numeric == (False, True)
