@@ -48,7 +48,7 @@ from lucency.datasets.radiographs import Radiograph, read_radiograph
 CLASSES = ("chest", "bone", "other")
 LONGEST_SIDE = 320
 QUALITY = 92
-PNEUMONIA, TBX11K, GENERATED, PHANTOM_PATIENTS = 900, 300, 2600, 60
+PNEUMONIA, TBX11K, GENERATED, PHANTOM_PATIENTS = 900, 300, 3200, 60
 VARIANTS = ("inverted", "turned", "cropped", "bordered", "faint", "marked")
 VARIED = 0.6  # how many of the radiographs are there once more, changed
 PERSON = re.compile(r"(person\d+_[a-z]+|(?:NORMAL2-)?IM-\d+)")
@@ -58,8 +58,9 @@ PICTURES = {
     "ultralytics": ("assets/bus.jpg", "assets/zidane.jpg"),
 }
 TEST_ONLY = ("tbx11k", "dicom")
-# What of the DICOM samples is no chest.
-DICOM_BONES = ("extremity",)
+# What is no chest of the DICOM samples: jaws in a panoramic view; and one is of an animal.
+DICOM_KINDS = {"extremity": "bone", "CR-ModalitySequenceLUT": "other"}
+NO_PERSON = ("dx_image.dcm",)
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,10 @@ def _radiographs(data: Path) -> Iterator[Source]:
     for path in adults:
         yield Source("tbx11k", "chest", path.stem, path)
     for path in sorted((data / "dicom").glob("*.dcm")):
-        kind = "bone" if path.name.startswith(DICOM_BONES) else "chest"
-        yield Source("dicom", kind, path.stem, path)
+        if path.name not in NO_PERSON:
+            yield Source(
+                "dicom", DICOM_KINDS.get(path.stem.split("_")[0], "chest"), path.stem, path
+            )
 
 
 def _shown(radiograph: Radiograph) -> NDArray[np.uint8]:

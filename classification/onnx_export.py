@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.jit._trace import TracerWarning
 
 from lucency.classification.classifier import INPUT, OUTPUTS
 from lucency.classification.networks import StagedNetwork, probabilities_of
@@ -88,7 +89,9 @@ def export_torchscript(network: StagedNetwork, config: ClassificationConfig) -> 
     """The network as traced TorchScript in single precision; input and outputs as of the ONNX."""
     buffer = io.BytesIO()
     with _quiet():
-        traced = torch.jit.trace(_served(network, config), _example(config), check_trace=False)
+        traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+            _served(network, config), _example(config), check_trace=False
+        )
         torch.jit.save(traced, buffer)
     return buffer.getvalue()
 
@@ -96,7 +99,9 @@ def export_torchscript(network: StagedNetwork, config: ClassificationConfig) -> 
 def read_torchscript(data: bytes) -> torch.jit.ScriptModule:
     """What `export_torchscript` made, ready to be called."""
     with _quiet():
-        network: torch.jit.ScriptModule = torch.jit.load(io.BytesIO(data), map_location="cpu")
+        network: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]
+            io.BytesIO(data), map_location="cpu"
+        )
     return network.eval()
 
 
@@ -112,6 +117,6 @@ def _example(config: ClassificationConfig) -> Tensor:
 def _quiet() -> Iterator[None]:
     """Keep PyTorch from advising its newer exporters, which write no TorchScript."""
     with warnings.catch_warnings():
-        for kind in (DeprecationWarning, FutureWarning, torch.jit.TracerWarning):
+        for kind in (DeprecationWarning, FutureWarning, TracerWarning):
             warnings.simplefilter("ignore", kind)
         yield

@@ -64,12 +64,11 @@ def stored_weights(data: bytes) -> dict[str, NDArray[np.float32]]:
 
     """
     import onnx
-    from google.protobuf.message import DecodeError
     from onnx import numpy_helper
 
     try:
         model = onnx.load_model_from_string(data)
-    except DecodeError:
+    except Exception:  # protobuf's own exceptions share no public base class
         raise ValueError("the model is no ONNX file") from None
     found = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     weights: dict[str, NDArray[np.float32]] = {}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lucency.datasets.other_textures import (
     Shades,
+    blurred,
     grid,
     lit,
     paint,
@@ -39,7 +40,7 @@ def dead_leaves(random: Generator, size: int) -> Shades:
         filling = surfaces[int(random.integers(6))] * random.uniform(0.2, 1.0)
         filling = filling + random.uniform(0, 0.5)
         paint(picture, polygon(random, size, reach=min(max(reach, 2), size * 0.6)), filling)
-    return np.clip(picture, 0, 1)
+    return np.asarray(np.clip(picture, 0, 1), np.float32)
 
 
 def landscape(random: Generator, size: int) -> Shades:
@@ -53,7 +54,7 @@ def landscape(random: Generator, size: int) -> Shades:
     horizon = random.uniform(0.3, 0.7) * size
     for depth in range(int(random.integers(1, 6))):
         walk = np.cumsum(random.normal(0, random.uniform(0.3, 1.5), size))
-        walk = cv2.GaussianBlur(walk.astype(np.float32)[None], (0, 0), random.uniform(0.5, 6))[0]
+        walk = blurred(walk.astype(np.float32)[None], random.uniform(0.5, 6))[0]
         top = horizon + depth * 0.1 * size + walk - walk.mean()
         points = np.stack([columns, top], axis=1)
         corners = np.concatenate([points, [[size, size], [0, size]]])
@@ -67,7 +68,7 @@ def landscape(random: Generator, size: int) -> Shades:
         mirrored = picture[max(0, 2 * shore - size) : shore][::-1]
         waves = spectral_noise(random, size, power=1.0, stretch=0.1)[: len(mirrored)]
         picture[shore : shore + len(mirrored)] = mirrored * (0.6 + 0.4 * waves)
-    return np.clip(picture, 0, 1)
+    return np.asarray(np.clip(picture, 0, 1), np.float32)
 
 
 def _tree(random: Generator, picture: Shades, *, base: float) -> None:
@@ -86,19 +87,23 @@ def _tree(random: Generator, picture: Shades, *, base: float) -> None:
 
 
 def things(random: Generator, size: int) -> Shades:
-    """Balls, boxes and bottles on a table, shaded, with their shadows."""
+    """Balls, boxes and bottles on a table, or before nothing, shaded, with their shadows."""
     _, y = grid(size)
     edge = random.uniform(-0.4, 0.4)
-    wall, table = surface(random, size), surface(random, size)
-    picture = np.where(y < edge, wall * random.uniform(0.3, 1), table * random.uniform(0.3, 1))
-    picture = np.asarray(picture * lit(random, size), np.float32)
+    if random.random() < 0.4:  # a plain backdrop, dark or bright
+        shade = random.uniform(0.05, 0.9)
+        picture = np.asarray(shade * lit(random, size, least=random.uniform(0.3, 1)), np.float32)
+    else:
+        wall, table = surface(random, size), surface(random, size)
+        picture = np.where(y < edge, wall * random.uniform(0.3, 1), table * random.uniform(0.3, 1))
+        picture = np.asarray(picture * lit(random, size), np.float32)
     light = random.uniform(-1, 1, 2)
     for _ in range(int(random.integers(1, 9))):
         centre = np.array([random.uniform(-0.9, 0.9), random.uniform(edge, 0.8)])
         _thing(random, picture, centre, random.uniform(0.08, 0.5), light)
     if random.random() < 0.3:
-        picture = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.5, 2.5))
-    return np.clip(picture, 0, 1)
+        picture = blurred(picture, random.uniform(0.5, 2.5))
+    return np.asarray(np.clip(picture, 0, 1), np.float32)
 
 
 def _thing(
@@ -117,9 +122,10 @@ def _thing(
     if kind == 0:  # a ball, Lambertian with a highlight
         inside = across**2 + down**2 < 1
         depth = np.sqrt(np.clip(1 - across**2 - down**2, 0, 1))
-    elif kind == 1:  # a bottle or a post
-        inside = (np.abs(across) < 0.5) & (np.abs(down) < 1)
-        depth = np.sqrt(np.clip(0.25 - across**2, 0, 1))
+    elif kind == 1:  # a bottle, or a post
+        thin, tall = random.uniform(0.1, 0.6), random.uniform(0.8, 3)
+        inside = (np.abs(across) < thin) & (np.abs(down) < tall)
+        depth = np.sqrt(np.clip(1 - (across / thin) ** 2, 0, 1))
     else:  # a box, two of its sides seen
         inside = (np.abs(across) < 1) & (np.abs(down + 0.3 * across) < 0.8)
         depth = np.where(across < random.uniform(-0.4, 0.4), 0.9, 0.4)
@@ -132,11 +138,11 @@ def _thing(
 def face(random: Generator, size: int) -> Shades:
     """A head with hair, eyes, nose and mouth over shoulders, or several of them."""
     picture = np.asarray(surface(random, size) * lit(random, size), np.float32)
-    picture = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.5, 6))
+    picture = blurred(picture, random.uniform(0.5, 6))
     for _ in range(int(random.choice([1, 1, 1, 2, 3, 5]))):
         reach = random.uniform(0.15, 0.6)
         _head(random, picture, random.uniform(-0.5, 0.5), random.uniform(-0.4, 0.3), reach)
-    return np.clip(picture, 0, 1)
+    return np.asarray(np.clip(picture, 0, 1), np.float32)
 
 
 def _head(random: Generator, picture: Shades, left: float, top: float, reach: float) -> None:
@@ -196,7 +202,7 @@ def room(random: Generator, size: int) -> Shades:
         cv2.rectangle(
             picture, corner.astype(int).tolist(), (corner + reach).astype(int).tolist(), 1.0, -1
         )
-    return np.clip(picture * lit(random, size, least=0.5), 0, 1)
+    return np.asarray(np.clip(picture * lit(random, size, least=0.5), 0, 1), np.float32)
 
 
 def street(random: Generator, size: int) -> Shades:
@@ -222,12 +228,12 @@ def street(random: Generator, size: int) -> Shades:
     for _ in range(int(random.integers(0, 5))):
         centre = np.array([random.uniform(-1, 1), 2 * ground / size - 0.95])
         _thing(random, picture, centre, random.uniform(0.05, 0.2), np.array([0.3, -0.5]))
-    return np.clip(picture, 0, 1)
+    return np.asarray(np.clip(picture, 0, 1), np.float32)
 
 
 def branches(random: Generator, size: int) -> Shades:
     """A plant or cracks: lines that fork again and again, before a soft background."""
-    picture = cv2.GaussianBlur(surface(random, size), (0, 0), random.uniform(1, 8))
+    picture = blurred(surface(random, size), random.uniform(1, 8))
     shade = float(random.uniform(0, 1))
     start = np.array([random.uniform(0.2, 0.8) * size, size])
     tips = [(start, -np.pi / 2, size * random.uniform(0.15, 0.35), size / 25)]
@@ -242,4 +248,4 @@ def branches(random: Generator, size: int) -> Shades:
             for _ in range(int(random.integers(2, 4))):
                 turn = random.normal(0, 0.5)
                 tips.append((end, angle + turn, length * random.uniform(0.6, 0.9), width * 0.7))
-    return np.clip(picture, 0, 1)
+    return np.asarray(np.clip(picture, 0, 1), np.float32)

@@ -34,7 +34,7 @@ from lucency.datasets.other_photographs import (
     things,
 )
 from lucency.datasets.other_scans import endoscopy, fundus, microscopy, slice_of_body, ultrasound
-from lucency.datasets.other_textures import Shades
+from lucency.datasets.other_textures import Shades, blurred
 
 # Each with how often it is drawn: photographs are what is sent by mistake, and vary the most.
 SCENES: Mapping[str, tuple[int, Callable[[Generator, int], Shades]]] = MappingProxyType(
@@ -102,11 +102,14 @@ def _taken(random: Generator, shades: Shades) -> NDArray[np.uint8]:
     """The picture as a camera, a scanner or an export may leave it."""
     shades = _framed(random, shades)
     if random.random() < 0.15:
-        shades = cv2.GaussianBlur(shades, (0, 0), random.uniform(0.5, 4))
+        shades = blurred(shades, random.uniform(0.5, 4))
     low, high = sorted(random.uniform(0, 1, 2)) if random.random() < 0.15 else (0.0, 1.0)
-    shades = low + (high - low) * np.clip(shades, 0, 1) ** random.uniform(0.5, 2)
+    shades = np.asarray(
+        low + (high - low) * np.clip(shades, 0, 1) ** random.uniform(0.5, 2), np.float32
+    )
     if random.random() < 0.4:
-        shades = shades + random.normal(0, random.uniform(0, 0.08), shades.shape)
+        noise = random.normal(0, random.uniform(0, 0.08), shades.shape)
+        shades = np.asarray(shades + noise, np.float32)
     if random.random() < 0.12:
         shades = 1 - shades
     image = np.rint(np.clip(shades, 0, 1) * 255).astype(np.uint8)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from lucency.datasets.other_textures import Shades, grid, spectral_noise, stretched
+from lucency.datasets.other_textures import Shades, blurred, grid, spectral_noise, stretched
 
 
 def slice_of_body(random: Generator, size: int) -> Shades:
@@ -35,7 +35,7 @@ def slice_of_body(random: Generator, size: int) -> Shades:
         picture[inside] += (0.15 * folds[inside]).astype(np.float32)
     if random.random() < 0.4:  # the table
         picture[np.abs(y - high - 0.04 - 0.1 * x**2) < 0.01] = 0.5
-    picture = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.3, 2))
+    picture = blurred(picture, random.uniform(0.3, 2))
     noise = random.normal(0, random.uniform(0.0, 0.12), picture.shape)
     return stretched(np.clip(picture + noise, 0, 1.2))
 
@@ -48,8 +48,7 @@ def ultrasound(random: Generator, size: int) -> Shades:
     opening, far = random.uniform(0.35, 0.9), random.uniform(1.6, 2.4)
     near = random.uniform(0.1, 0.6)
     tissue = spectral_noise(random, size, power=random.uniform(1.0, 2.0))
-    speckle = random.rayleigh(0.5, (size, size))
-    speckle = cv2.GaussianBlur(speckle, (0, 0), random.uniform(0.6, 1.6))
+    speckle = blurred(random.rayleigh(0.5, (size, size)), random.uniform(0.6, 1.6))
     picture = tissue * speckle * (1.2 - 0.4 * radius / far)
     for _ in range(int(random.integers(1, 6))):
         left, top = random.uniform(-0.6, 0.6, 2)
@@ -81,7 +80,7 @@ def microscopy(random: Generator, size: int) -> Shades:
         cv2.ellipse(picture, centre, nucleus, turn, 0, 360, shade, -1, cv2.LINE_AA)
     if random.random() < 0.3:  # fluorescence
         picture = 1 - picture
-    return np.clip(cv2.GaussianBlur(picture, (0, 0), random.uniform(0.3, 2)), 0, 1)
+    return np.asarray(np.clip(blurred(picture, random.uniform(0.3, 2)), 0, 1), np.float32)
 
 
 def fundus(random: Generator, size: int) -> Shades:

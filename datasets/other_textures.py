@@ -98,6 +98,11 @@ def paint(picture: Shades, corners: NDArray[np.int32], filling: Shades | float) 
     picture[part] += share * (np.broadcast_to(filling, picture.shape)[part] - picture[part])
 
 
+def blurred(picture: NDArray[Any], sigma: float) -> Shades:
+    """The picture out of focus, by a Gaussian of ``sigma`` pixels."""
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
+
+
 def lit(random: Generator, size: int, *, least: float = 0.3) -> Shades:
     """Light that falls from one side, from ``least`` to 1."""
     x, y = grid(size)

@@ -184,8 +184,8 @@ def _colour(image: Image.Image, data: bytes, *, kind: str) -> float:
     if image.mode[:1] in ("1", "I", "L"):
         return 0.0
     longest = max(*image.size, _COLOUR_PX)
-    size = tuple(max(1, side * _COLOUR_PX // longest) for side in image.size)
-    small = image.convert("RGB").resize(size, Image.Resampling.NEAREST)
+    width, height = (max(1, side * _COLOUR_PX // longest) for side in image.size)
+    small = image.convert("RGB").resize((width, height), Image.Resampling.NEAREST)
     return coloured_share(np.asarray(small))
 
 
