@@ -60,6 +60,7 @@ class ClassificationConfig(StrictModel):
     kinds: tuple[RadiographKind, ...] = ()
     licence: str = "AGPL-3.0-or-later"
     commercial_use: bool = True
+    data_source: str = Field(default="", description="citation and licence of the training data")
     intended_use: str = RESEARCH_USE
 
     @field_validator("labels")

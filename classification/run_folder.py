@@ -114,7 +114,7 @@ def start_run(
     environment = {
         "dataset": dataset_dir.resolve().name,
         "dataset_csv_sha256": data_digest(dataset_dir),
-        "source": origin_of(dataset_dir),
+        "source": config.data_source or origin_of(dataset_dir),
         "images": dict(images),
         "machine": machine,
         "display_digest": config.display.digest(),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lucency.api.cli import app
+from lucency.api.cli import build_app
 from lucency.configs.errors import ConfigError
 
 
@@ -26,7 +26,7 @@ def test_what_does_not_go_together(
     if task:
         (run / "config.yaml").write_text(f"task: {task}\n", encoding="utf-8")
     names = [str(run), str(tmp_path / "set"), str(tmp_path / "out")]
-    found = CliRunner().invoke(app, ["export", *names, *options])
+    found = CliRunner().invoke(build_app(), ["export", *names, *options])
     assert isinstance(found.exception, ConfigError)
     assert message in str(found.exception)
     assert not (tmp_path / "out").exists()
@@ -44,7 +44,7 @@ def test_a_classifier_gets_its_options(
     (tmp_path / "config.yaml").write_text("task: classification\n", encoding="utf-8")
     names = [str(tmp_path), "SET", "OUT"]
     options = ["--precision", precision, "--torchscript", "--without-weights"]
-    found = CliRunner().invoke(app, ["export", *names, *options])
+    found = CliRunner().invoke(build_app(), ["export", *names, *options])
     assert found.exception is None
     assert told == {
         "args": (tmp_path, Path("SET"), Path("OUT")),

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# The shipped classifiers, from the public sets to the bundles: `pneumonia`, `tb` and `router`.
+#
+#   benchmarks/default_classifiers.sh DATA OUT
+#
+# DATA holds pneumonia/, tb_sites/ and fracatlas/. Steps whose result stands in OUT are passed over, and an
+# interrupted training goes on. On two processor cores it takes some hours, half of them for the
+# cross-validation of `tb`, which is left out with FOLDS=no.
+set -euo pipefail
+data=$1 out=$2 here=$(dirname "$0")
+mkdir -p "$out"
+
+step() { printf '\n== %s\n' "$*"; SECONDS=0; "$@"; printf '   %s s\n' "$SECONDS"; }
+
+# train CONFIG SET RUN --set …: resumes what was interrupted.
+train() {
+  if [ ! -f "$3/last.pt" ]; then rm -rf "$3"; step lucency train "$@"
+  else step lucency train "$@" --resume; fi
+}
+
+export_as() {  # RUN SET BUNDLE
+  [ -d "$out/$3" ] || step lucency export "$out/$1" "$out/$2" "$out/$3" \
+    --precision int8 --without-weights
+  [ -d "$out/$3-report" ] || step lucency evaluate "$out/$3" "$out/$2" "$out/$3-report" --split val
+}
+
+if [ ! -d "$out/children" ]; then
+  step lucency import kermany "$data/pneumonia" "$out/children"
+  step lucency split "$out/children" --ratios 75/12/13
+fi
+if [ ! -d "$out/sites" ]; then
+  step lucency import csv "$data/tb_sites" "$out/sites"
+  step lucency split "$out/sites" --ignore-official --ratios 80/20/0
+fi
+
+# Pneumonia: from random numbers at 160 pixels, then at 224.
+train pneumonia_scratch "$out/children" "$out/pneumonia-160"
+train pneumonia_scratch "$out/children" "$out/pneumonia-224" \
+  --set "weights=$out/pneumonia-160/best.safetensors" --set input_size=224 --set epochs=4 \
+  --set patience=4 --set learning_rate=0.0004
+
+# Tuberculosis: from the first of them.
+start=(--set "weights=$out/pneumonia-160/best.safetensors")
+train tb_transfer "$out/sites" "$out/tb-run" "${start[@]}"
+
+# In-site and cross-site figures: networks of the same recipe that did not see what they are measured on.
+if [ "${FOLDS:-yes}" = yes ]; then
+  study() { step lucency cross-validate tb_transfer "$out/sites" "$@" "${start[@]}"; }
+  [ -f "$out/tb-folds/table.md" ] || study "$out/tb-folds" --folds 5
+  [ -f "$out/tb-left-out/table.md" ] || study "$out/tb-left-out" --leave-out site \
+    --beside "$out/tb-folds"
+fi
+
+# Chest, bone or anything else.
+if [ ! -d "$out/kinds" ]; then
+  step python "$here/router_set.py" "$data" "$out/kinds"
+  step lucency split "$out/kinds" --ratios 60/15/25
+fi
+train router "$out/kinds" "$out/router-run"
+
+export_as pneumonia-224 children pneumonia
+export_as tb-run sites tb
+export_as router-run kinds router
