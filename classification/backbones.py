@@ -17,6 +17,7 @@ _MEAN = {1: (0.449,), 3: (0.485, 0.456, 0.406)}
 _STD = {1: (0.226,), 3: (0.229, 0.224, 0.225)}
 # Below this side Inception v3 has nothing left to pool; smaller images are enlarged.
 INCEPTION_LEAST_SIDE = 75
+_XCEPTION_WIDTH = 2048
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Backbone:
 class HalfRange(nn.Module):
     """From ImageNet's mean and deviation to -1 … 1, for weights that were learnt so."""
 
+    scale: Tensor
+    shift: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         mean = torch.tensor(_MEAN[channels]).reshape(1, -1, 1, 1)
@@ -44,8 +48,7 @@ class HalfRange(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, channels, H, W) in the other range."""
-        scaled: Tensor = images * self.scale + self.shift
-        return scaled
+        return images * self.scale + self.shift
 
 
 class AtLeast(nn.Module):
@@ -110,13 +113,11 @@ def xception(*, channels: int) -> Backbone:
 
     model = timm.create_model("legacy_xception", pretrained=False)
     parts = [
-        (name, part)
-        for name, part in model.named_children()
-        if name not in ("global_pool", "fc")
+        (name, part) for name, part in model.named_children() if name not in ("global_pool", "fc")
     ]
     features = nn.Sequential(OrderedDict([("range", HalfRange(channels)), *parts]))
     starts = ("block1", "block4", "block8", "block12")
-    return _backbone(features, model.num_features, starts, channels)
+    return _backbone(features, _XCEPTION_WIDTH, starts, channels)
 
 
 def small_cnn(*, channels: int) -> Backbone:

@@ -55,9 +55,9 @@ class MlpHead(nn.Module):
         return back @ self.first.weight
 
 
-# What a recipe may name.
-HEADS = {"mlp": MlpHead, "linear": LinearHead}
 Head = MlpHead | LinearHead
+# What a recipe may name.
+HEADS: dict[str, type[MlpHead] | type[LinearHead]] = {"mlp": MlpHead, "linear": LinearHead}
 
 
 def _slope(normalised: Tensor, norm: nn.BatchNorm1d) -> Tensor:

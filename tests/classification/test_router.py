@@ -1,15 +1,17 @@
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from lucency.classification.classifier import Classifier, open_classifier
 from lucency.classification.router import Kind, kind_by_tags, route
 from lucency.configs.bundle import Bundle, BundleManifest
 from lucency.configs.display import DisplaySpec
 from lucency.configs.errors import BundleError
-from lucency.datasets.radiographs import Radiograph
+from lucency.datasets.radiographs import Radiograph, read_radiograph
 
 CLASSES = ("other", "chest", "bone")
 
@@ -134,3 +136,41 @@ def test_other_models_are_no_routers(changes: dict[str, Any], problem: str) -> N
     image = Radiograph(np.zeros((8, 8), np.uint8), 8, "png")
     with pytest.raises(BundleError, match=problem):
         route(image, StandIn(make_bundle(**changes), {}))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def shipped_router(repository: Path) -> Classifier:
+    if not (repository / "classification" / "bundles" / "router").is_dir():
+        pytest.skip("no router is shipped with this version")
+    return open_classifier("router")
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("fracatlas/images/Fractured", "bone"),
+        ("tb_sites/images", "chest"),
+        ("tbx11k/images/train", "chest"),
+        ("pneumonia/train/NORMAL", "chest"),
+    ],
+    ids=["fracatlas", "tb-sites", "tbx11k", "children"],
+)
+def test_real_radiographs_are_known_by_their_pixels(
+    lucency_data: Path, shipped_router: Classifier, folder: str, kind: str
+) -> None:
+    files = sorted((lucency_data / folder).iterdir())
+    found = [route(read_radiograph(path), shipped_router) for path in files[:: len(files) // 12]]
+    assert {each.basis for each in found} == {"pixels"}
+    assert sum(each.kind != kind for each in found) <= 1
+
+
+@pytest.mark.parametrize("name", ["china.jpg", "flower.jpg"])
+def test_photographs_are_neither(shipped_router: Classifier, name: str) -> None:
+    pytest.importorskip("sklearn")
+    import sklearn
+
+    photograph = read_radiograph(Path(sklearn.__file__).parent / "datasets" / "images" / name)
+    assert route(photograph, shipped_router).basis == "colour"
+    grey = route(replace(photograph, colour=0.0), shipped_router)
+    assert (grey.kind, grey.basis) == ("other", "pixels")

@@ -175,3 +175,27 @@ def test_padding_written_with_the_other_sign(
     dataset = make_dataset(RAMP, BitsStored=16)
     dataset.add_new("PixelPaddingValue", "SS", -1)
     assert decode_radiograph(save(dataset), name="x").padding == (65535, 65535)
+
+
+def test_of_descriptions_only_parts_of_the_body_are_kept(make_dicom: MakeDicom) -> None:
+    region = Dataset()
+    region.CodeMeaning = "Lower leg"
+    tags = decode_radiograph(
+        make_dicom(
+            BodyPartExamined="LEG",
+            AnatomicRegionSequence=Sequence([region]),
+            ProtocolName="Canary^Anna knee AP",
+            SeriesDescription="for Dr. Canary",
+        ),
+        name="x",
+    ).tags
+    assert tags["AnatomicRegionSequence"] == "LEG"
+    assert tags["ProtocolName"] == "KNEE"
+    assert "SeriesDescription" not in tags
+    assert "CANARY" not in str(tags).upper()
+
+
+@pytest.mark.parametrize("regions", [Sequence([]), Sequence([Dataset()])], ids=["none", "empty"])
+def test_a_region_that_says_nothing(regions: Sequence, make_dicom: MakeDicom) -> None:
+    tags = decode_radiograph(make_dicom(AnatomicRegionSequence=regions), name="x").tags
+    assert "AnatomicRegionSequence" not in tags
