@@ -8,7 +8,7 @@
 # cross-validation of `tb`, which is left out with FOLDS=no.
 set -euo pipefail
 data=$1 out=$2 here=$(dirname "$0")
-mkdir -p "$out"
+mkdir -p "$out/sets"
 
 step() { printf '\n== %s\n' "$*"; SECONDS=0; "$@"; printf '   %s s\n' "$SECONDS"; }
 
@@ -18,43 +18,44 @@ train() {
   else step lucency train "$@" --resume; fi
 }
 
-export_as() {  # RUN SET BUNDLE
-  [ -d "$out/$3" ] || step lucency export "$out/$1" "$out/$2" "$out/$3" \
-    --precision int8 --without-weights
-  [ -d "$out/$3-report" ] || step lucency evaluate "$out/$3" "$out/$2" "$out/$3-report" --split val
+export_as() {  # RUN SET BUNDLE PRECISION
+  [ -d "$out/$3" ] || step lucency export "$out/$1" "$out/sets/$2" "$out/$3" \
+    --precision "$4" --without-weights
+  [ -d "$out/$3-report" ] || step lucency evaluate "$out/$3" "$out/sets/$2" "$out/$3-report" --split val
 }
 
-if [ ! -d "$out/children" ]; then
-  step lucency import kermany "$data/pneumonia" "$out/children"
-  step lucency split "$out/children" --ratios 75/12/13
+if [ ! -d "$out/sets/pneumonia" ]; then
+  step lucency import kermany "$data/pneumonia" "$out/sets/pneumonia"
+  step lucency split "$out/sets/pneumonia" --ratios 75/12/13
 fi
-if [ ! -d "$out/sites" ]; then
-  step lucency import csv "$data/tb_sites" "$out/sites"
-  step lucency split "$out/sites" --ignore-official --ratios 80/20/0
+if [ ! -d "$out/sets/tb" ]; then
+  step lucency import csv "$data/tb_sites" "$out/sets/tb"
+  step lucency split "$out/sets/tb" --ignore-official --ratios 80/20/0
 fi
 
 # Pneumonia: from random numbers.
-train pneumonia_scratch "$out/children" "$out/pneumonia-run"
+train pneumonia_scratch "$out/sets/pneumonia" "$out/pneumonia-run"
 
 # Tuberculosis: from what was learnt of pneumonia.
 start=(--set "weights=$out/pneumonia-run/best.safetensors")
-train tb_transfer "$out/sites" "$out/tb-run" "${start[@]}"
+train tb_transfer "$out/sets/tb" "$out/tb-run" "${start[@]}"
 
 # In-site and cross-site figures: networks of the same recipe that did not see what they are measured on.
 if [ "${FOLDS:-yes}" = yes ]; then
-  study() { step lucency cross-validate tb_transfer "$out/sites" "$@" "${start[@]}"; }
+  study() { step lucency cross-validate tb_transfer "$out/sets/tb" "$@" "${start[@]}"; }
   [ -f "$out/tb-folds/table.md" ] || study "$out/tb-folds" --folds 5
   [ -f "$out/tb-left-out/table.md" ] || study "$out/tb-left-out" --leave-out site \
     --beside "$out/tb-folds"
 fi
 
 # Chest, bone or anything else.
-if [ ! -d "$out/kinds" ]; then
-  step python "$here/router_set.py" "$data" "$out/kinds"
-  step lucency split "$out/kinds" --ratios 60/15/25
+if [ ! -d "$out/sets/kinds" ]; then
+  step python "$here/router_set.py" "$data" "$out/sets/kinds"
+  step lucency split "$out/sets/kinds" --ratios 60/15/25
 fi
-train router "$out/kinds" "$out/router-run"
+train router "$out/sets/kinds" "$out/router-run"
 
-export_as pneumonia-run children pneumonia
-export_as tb-run sites tb
-export_as router-run kinds router
+export_as pneumonia-run pneumonia pneumonia int8
+export_as tb-run tb tb int8
+export_as router-run kinds router fp32
+step python "$here/router_confusion.py" "$out/router" "$out/sets/kinds"

@@ -221,12 +221,12 @@ def _calibration(manifest: BundleManifest, found: Validation) -> str:
 
 
 def _groups(found: Validation) -> str:
-    measured = [group for group in found.groups if group.measures is not None]
-    if not measured:
-        return ""
+    """The groups with images of both kinds; of the others there is little to tell."""
     rows = []
-    for group in measured:
+    for group in found.groups:
         for name, one in (group.measures.labels if group.measures else {}).items():
+            if not (one.positives and one.negatives):
+                continue
             rates = one.points[CHIEF_POINT]
             rows.append(
                 (
@@ -240,6 +240,8 @@ def _groups(found: Validation) -> str:
                     rates.specificity,
                 )
             )
+    if not rows:
+        return ""
     header = ("by", "group", "label", "yes", "no", "AUC", "sensitivity", "specificity")
     return f"""## By group
 

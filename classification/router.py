@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from lucency.classification.classifier import Classifier
-from lucency.configs.bundle import Bundle
+from lucency.configs.bundle import Bundle, BundleManifest
 from lucency.configs.errors import BundleError
 from lucency.datasets.body_regions import region_of
 from lucency.datasets.radiographs import Radiograph
@@ -68,7 +68,7 @@ def route(radiograph: Radiograph, classifier: Classifier) -> Route:
     values = (float(value) for value in classifier.classify(radiograph))
     by_name = dict(zip(classifier.manifest.class_names, values, strict=True))
     probabilities = {kind: by_name[kind] for kind in KINDS}
-    seen = max(KINDS, key=lambda kind: probabilities[kind])
+    seen = _seen(probabilities, classifier.manifest)
     told = kind_by_tags(radiograph.tags)
     kind: Kind
     basis: Basis
@@ -80,6 +80,16 @@ def route(radiograph: Radiograph, classifier: Classifier) -> Route:
         kind, basis = seen, "pixels"
     contradicted = seen != kind and probabilities[seen] >= SURE
     return Route(kind, probabilities[kind], basis, probabilities, contradicted)
+
+
+def _seen(probabilities: Mapping[Kind, float], manifest: BundleManifest) -> Kind:
+    """What the pixels show: anything else from its threshold on, or the likelier of the two."""
+    if (
+        probabilities["other"]
+        >= manifest.operating_points[manifest.default_operating_point]["other"]
+    ):
+        return "other"
+    return "chest" if probabilities["chest"] >= probabilities["bone"] else "bone"
 
 
 def kind_by_tags(tags: Mapping[str, str]) -> Kind | None:

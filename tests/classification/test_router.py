@@ -1,6 +1,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -58,9 +59,15 @@ def make_bundle(**values: Any) -> Bundle:
 def routed() -> Callable[..., Any]:
     """Routes an image with ``tags`` and ``colour`` that the network gives the probabilities."""
 
-    def make(tags: Mapping[str, str], *, colour: float = 0.0, **seen: float) -> Any:
+    def make(
+        tags: Mapping[str, str],
+        *,
+        colour: float = 0.0,
+        changes: Mapping[str, Any] = MappingProxyType({}),
+        **seen: float,
+    ) -> Any:
         image = Radiograph(np.zeros((8, 8), np.uint8), 8, "png", tags=tags, colour=colour)
-        return route(image, StandIn(make_bundle(), seen))  # type: ignore[arg-type]
+        return route(image, StandIn(make_bundle(**changes), seen))  # type: ignore[arg-type]
 
     return make
 
@@ -101,6 +108,13 @@ def test_pixels_decide_where_nothing_is_said(routed: Callable[..., Any]) -> None
     assert (found.kind, found.basis, found.contradicted) == ("bone", "pixels", False)
     assert found.probability == pytest.approx(0.7)
     assert dict(found.probabilities) == {"chest": 0.2, "bone": 0.7, "other": 0.1}
+
+
+def test_the_threshold_of_anything_else_decides(routed: Callable[..., Any]) -> None:
+    points = {"balanced": {"chest": 0.5, "bone": 0.5, "other": 0.2}}
+    seen = {"chest": 0.7, "bone": 0.1, "other": 0.2}
+    assert routed({}, **seen).kind == "chest"
+    assert routed({}, changes={"operating_points": points}, **seen).kind == "other"
 
 
 @pytest.mark.parametrize(("sure", "contradicted"), [(0.95, True), (0.6, False)], ids=str)
