@@ -40,7 +40,10 @@ from lucency.detection.detector import Detector
 
 DEFAULT_MAX_FINDINGS = 100
 # What of a manifest decides the answer, apart from thresholds and options.
-_BEHAVIOUR = {"class_names", "input_size", "display_digest", "calibration", "fusion"}
+_BEHAVIOUR = {
+    *("class_names", "input_size", "display_digest", "calibration", "fusion"),
+    *("exclusive", "role", "kinds"),
+}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -109,7 +109,7 @@ def predict_files(
 
 
 def print_table(outcomes: Sequence[Outcome]) -> None:
-    """Print one row a file, and each error as a line of its own on stderr."""
+    """Print one row a file, what each model is for, and each error as a line of its own on stderr."""
     reports = [outcome.report for outcome in outcomes if outcome.report]
     marked = any(report.classifications for report in reports)
     legend = "* at or above the threshold. " if marked else ""
@@ -124,7 +124,10 @@ def print_table(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         name, *cells = _row(outcome)
         table.add_row(name, *([_kind(outcome.report)] * routed), *cells)
-    Console(markup=False, emoji=False).print(table)  # a file's name may hold brackets
+    console = Console(markup=False, emoji=False)  # a file's name may hold brackets
+    console.print(table)
+    for line in dict.fromkeys(line for report in reports for line in _intended(report)):
+        console.print(line, highlight=False)
     for outcome in outcomes:
         if outcome.error:
             typer.echo(f"error: {outcome.error}", err=True)
@@ -196,11 +199,23 @@ def _kind(report: Report | None) -> str:
     return f"{report.route.kind}{' ?' if report.route.contradicted else ''}"
 
 
+def _intended(report: Report) -> Iterator[str]:
+    """What each model that answered is for, where its bundle says so: one line each."""
+    classifiers = {each.model for each in report.classifications}
+    for model in report.models:
+        answered = model.task == "detection" or model.name in classifiers
+        if answered and model.intended_use != RESEARCH_USE:
+            yield f"{model.name}: {model.intended_use}"
+
+
 def _row(outcome: Outcome) -> tuple[str, str, str, str, str]:
     report = outcome.report
     if report is None:
         return outcome.path.name, "–", "failed, see below", "", ""
+    # Where no detector looked, "0" and "none" would say that nothing is there.
+    looked = any(model.task == "detection" for model in report.models)
     best = report.findings[0] if report.findings else None
+    none = "none" if looked else "no detector"
     verdicts = (
         f"{label} {probability:.2f}{' *' if each.verdicts[label] else ''}"
         for each in report.classifications
@@ -208,8 +223,8 @@ def _row(outcome: Outcome) -> tuple[str, str, str, str, str]:
     )
     return (
         outcome.path.name,
-        str(len(report.findings)),
-        f"{best.label} {best.score:.2f}" if best else "none",
+        str(len(report.findings)) if looked else "–",
+        f"{best.label} {best.score:.2f}" if best else none,
         ", ".join((*verdicts, *map(_disagreement, report.disagreements))),
         f"{report.timings_ms.total:.0f}",
     )

@@ -96,17 +96,12 @@ def choose(
 
     """
     seeing = tuple(one for one in classifiers if _is_for((one.manifest,), route))
-    partners = {one.bundle.digest for one in seeing}
-    looking = tuple(
-        one
-        for one in finders
-        if _is_for(one.manifests, route)
-        and (one.fusion is None or one.fusion.classifier_sha256 in partners)
-    )
+    needed = {one.name: _with_partner(one, classifiers) for one in finders}
+    looking = tuple(one for one in finders if _is_for(needed[one.name], route))
     left_out = tuple(
         LeftOut(model=model, kinds=tuple(dict.fromkeys(k for one in of_it for k in one.kinds)))
         for model, of_it, taken in (
-            *((one.name, one.manifests, one in looking) for one in finders),
+            *((one.name, needed[one.name], one in looking) for one in finders),
             *((one.manifest.name, (one.manifest,), one in seeing) for one in classifiers),
         )
         if not taken
@@ -119,6 +114,16 @@ def choose(
             ImageFault.NO_MODEL,
         )
     return Chosen(route, looking, seeing, left_out)
+
+
+def _with_partner(
+    finder: Finder, classifiers: Sequence[Classifier]
+) -> tuple[BundleManifest, ...]:
+    """The manifests of a finder, and that of the classifier that it is fused with."""
+    fusion = finder.fusion
+    digest = None if fusion is None else fusion.classifier_sha256
+    partners = (one.manifest for one in classifiers if one.bundle.digest == digest)
+    return (*finder.manifests, *partners)
 
 
 def _is_for(manifests: Sequence[BundleManifest], route: RouteTaken | None) -> bool:

@@ -123,6 +123,7 @@ class ModelUsed(Wire):
     )
     licence: str
     commercial_use: bool = Field(description="whether the licence of its data allows it")
+    intended_use: str = Field(description="of whom, and for what; it knows nothing of others")
 
 
 class Timings(Wire):
@@ -249,6 +250,7 @@ def model_used(
         inference=(options or manifest.inference) if manifest.task == "detection" else None,
         licence=manifest.licence,
         commercial_use=manifest.commercial_use,
+        intended_use=manifest.intended_use,
     )
 
 
@@ -307,6 +309,7 @@ def example_report() -> Report:
                 inference=InferenceOptions(),
                 licence="AGPL-3.0-or-later",
                 commercial_use=True,
+                intended_use="Research on finding fractures in radiographs of the limbs.",
             ),
         ),
         left_out=(LeftOut(model="chest-lesion", kinds=("chest",)),),

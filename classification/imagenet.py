@@ -1,5 +1,7 @@
 """ImageNet weights of the networks' backbones, by torchvision's names (timm's for Xception)."""
 
+import pickle
+
 from torch import Tensor
 
 from lucency.configs.errors import ConfigError
@@ -50,7 +52,7 @@ def imagenet_state(network: str) -> dict[str, Tensor]:
     Raises
     ------
     ConfigError
-        There are none for the network, or they cannot be downloaded.
+        There are none for the network, or they cannot be downloaded or read.
 
     """
     from torch.hub import load_state_dict_from_url
@@ -60,10 +62,11 @@ def imagenet_state(network: str) -> dict[str, Tensor]:
         state: dict[str, Tensor] = load_state_dict_from_url(
             address, map_location="cpu", progress=False, check_hash=True, weights_only=True
         )
-    except (OSError, RuntimeError) as error:
+    # A file in the cache that is damaged makes PyTorch's unpickler fail in other ways, too.
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ConfigError(
-            f"weights: imagenet: {address} cannot be downloaded ({_reason(error)}); fetch it "
-            "elsewhere and set weights to its path, or start from a bundle, or from scratch with "
+            f"weights: imagenet: {address} cannot be downloaded or read ({_reason(error)}); "
+            "fetch it elsewhere and set weights to its path, or start from a bundle, or from scratch with "
             "weights: none, head_epochs: 0, frozen_stages: 0"
         ) from None
     return state

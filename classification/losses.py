@@ -10,6 +10,7 @@ from torch.nn import functional
 from lucency.classification.recipe import ClassificationConfig
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+_LEAST_DISTANCE = 1e-6
 
 
 def build_loss(config: ClassificationConfig) -> Loss:
@@ -46,7 +47,8 @@ def masked_focal(
     """
     known, smoothed = _known(targets, smoothing)
     losses = functional.binary_cross_entropy_with_logits(logits, smoothed, reduction="none")
-    distance = (smoothed - torch.sigmoid(logits)).abs()
+    # At a distance of 0 a power below 1 has no slope, and the gradient would be NaN.
+    distance = (smoothed - torch.sigmoid(logits)).abs().clamp(min=_LEAST_DISTANCE)
     weights = alpha * smoothed + (1.0 - alpha) * (1.0 - smoothed)
     return _mean(weights * distance.pow(gamma) * losses, known)
 

@@ -22,7 +22,7 @@ def load_initial_weights(network: StagedNetwork, *, name: str, weights: str) -> 
 
     ``weights`` is ``imagenet``, ``none`` (random numbers are kept), a ``.safetensors``, ``.pt``
     or ``.pth`` file, or a bundle. A file may be one of our runs' or hold a backbone alone, by
-    torchvision's names or timm's. A head for other labels keeps its random last layer.
+    torchvision's names or timm's. A head for another number of labels keeps its random last layer.
 
     Raises
     ------

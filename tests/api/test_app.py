@@ -299,6 +299,7 @@ def test_models_tell_intervals_calibration_and_terms(
         calibration={"fracture": platt, "lesion": platt},
         commercial_use=False,
         licence="CC BY-NC-SA 4.0",
+        intended_use="Research on squares.",
     )
     with run_service(bundle, flip=True) as service:
         service.wait_until_ready()
@@ -310,6 +311,7 @@ def test_models_tell_intervals_calibration_and_terms(
     assert used["calibrated"] is False
     assert facts["commercial_use"] is used["commercial_use"] is False
     assert facts["licence"] == used["licence"] == "CC BY-NC-SA 4.0"
+    assert facts["intended_use"] == used["intended_use"] == "Research on squares."
     assert facts["fusion"] is None
     assert facts["inference"]["flip"] is False
     assert used["inference"]["flip"] is True

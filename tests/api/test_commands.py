@@ -80,6 +80,23 @@ def test_predict_goes_on_after_a_broken_file(
     assert "Traceback" not in result.output
 
 
+def test_predict_tells_what_models_are_for_and_where_no_detector_looked(
+    tmp_path: Path,
+    detector_bundle: Bundle,
+    make_classifier: Callable[..., Bundle],
+    images: tuple[Path, ...],
+) -> None:
+    use = "Research on the lungs of children. It has seen no adult."
+    classifier = make_classifier(tmp_path / "children", intended_use=use)
+    alone = run(predict, images[0], "--bundle", classifier.path)
+    assert alone.exit_code == 0, alone.output
+    assert "no detector" in alone.stdout
+    assert f"children: {use}" in " ".join(alone.stdout.split())
+    both = run(predict, images[0], "--bundle", classifier.path, "--bundle", detector_bundle.path)
+    assert "no detector" not in both.stdout
+    assert "fracture 0.90" in both.stdout
+
+
 def test_predict_draws_pictures(tmp_path: Path, bundles: list[str], png: Png) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()

@@ -168,7 +168,11 @@ def test_a_fused_detector_goes_with_its_classifier(
     fused = make_detector(tmp_path / "fused", fusion=spec)
     pipeline = Pipeline([fused, chests, models["all"], routers["bone"]])
     answer = pipeline.analyze(png(), name="a").report
-    assert {each.model for each in answer.left_out} == {"fused", "chests"}
+    # What its classifier is for, it is for.
+    assert {each.model: each.kinds for each in answer.left_out} == {
+        "fused": ("chest",),
+        "chests": ("chest",),
+    }
 
 
 def test_the_id_tells_routes_apart(
@@ -186,6 +190,17 @@ def test_the_id_tells_routes_apart(
     assert len(set(ids)) == len(ids)
     assert routed.analyze(png(), name="b").report.id == ids[1]
     assert alone.analyze(png(), name="b", kind=KindAsked.ANY).report.id == ids[0]
+
+
+def test_the_id_tells_apart_what_models_are_for(
+    tmp_path: Path, make_classifier: MakeBundle, png: Png
+) -> None:
+    bundles = [
+        make_classifier(tmp_path / folder / "one", kinds=kinds)
+        for folder, kinds in (("a", ()), ("b", ("chest",)))
+    ]
+    ids = {Pipeline([bundle]).analyze(png(), name="a").report.id for bundle in bundles}
+    assert len(ids) == 2
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from lucency.classification.class_map import METHODS
+from lucency.classification.classifier import open_classifier
 from lucency.classification.gradcam import class_map, explain_run
 from lucency.classification.networks import NETWORKS, StagedNetwork, build_network
+from lucency.classification.weights import load_initial_weights
 from lucency.configs.errors import ConfigError
 from lucency.datasets.model_input import model_input
 from lucency.datasets.phantoms import make_chests
@@ -67,6 +69,30 @@ def test_ten_radiographs_agree(lucency_data: Path) -> None:
             found = class_map(network, inputs, index, method=method)
             assert expected.std() > 0, path.name
             assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] >= 0.99, path.name
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", ["pneumonia", "tb"])
+def test_shipped_bundles_agree_with_torch_on_ten_radiographs(name: str, lucency_data: Path) -> None:
+    classifier = open_classifier(name)
+    manifest = classifier.manifest
+    network = build_network(manifest.architecture, classes=1, channels=manifest.input_channels)
+    load_initial_weights(network, name=manifest.architecture, weights=name)
+    for path in sorted((lucency_data / "tb_sites" / "images").iterdir())[::39][:10]:
+        look = classifier.look(read_radiograph(path))
+        inputs = model_input(
+            look.displayed.image, size=manifest.input_size, channels=manifest.input_channels
+        )
+        for method, own in METHODS.items():
+            # Either may find nothing that speaks for the label, and then both do.
+            expected, found = (
+                own(look.maps, look.gradients[0]),
+                class_map(network, inputs, 0, method=method),
+            )
+            assert (expected.max() > 0) == (found.max() > 0), path.name
+            if expected.max() > 0:
+                correlation = np.corrcoef(found.ravel(), expected.ravel())[0, 1]
+                assert correlation >= 0.99, (path.name, method)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -35,6 +35,16 @@ def test_focal_of_one_positive_by_hand() -> None:
     assert float(found) == pytest.approx(expected, abs=1e-7)
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0], ids=str)
+def test_focal_has_a_gradient_where_the_network_is_wholly_sure(gamma: float) -> None:
+    logits = torch.tensor([[60.0, -120.0, 60.0]], requires_grad=True)
+    loss = masked_focal(logits, torch.tensor([[1.0, 0.0, 0.0]]), alpha=0.25, gamma=gamma)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+    assert logits.grad[0, 2] > 0
+
+
 @pytest.mark.parametrize("kind", ["bce", "focal"])
 def test_unknown_labels_neither_count_nor_teach(
     kind: str, make_config: Callable[..., ClassificationConfig]

@@ -171,6 +171,20 @@ def test_a_network_without_imagenet_weights_says_so(tmp_path: Path) -> None:
         load_initial_weights(network, name="small_cnn", weights="imagenet")
 
 
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint"], ids=["empty", "text"])
+def test_a_damaged_file_that_was_fetched_before_is_named(
+    content: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    cached = tmp_path / "hub" / "checkpoints" / imagenet_address("resnet18").rpartition("/")[2]
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(content)
+    network = build_network("resnet18", classes=1, channels=3)
+    with pytest.raises(ConfigError, match="cannot be downloaded or read") as caught:
+        load_initial_weights(network, name="resnet18", weights="imagenet")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["resnet18", "xception"])
 def test_what_was_fetched_before_is_found(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
