@@ -109,7 +109,7 @@ def predict_files(
 
 
 def print_table(outcomes: Sequence[Outcome]) -> None:
-    """Print one row a file, what each model is for, and each error as a line of its own on stderr."""
+    """Print one row a file and what each model is for; errors as lines of their own on stderr."""
     reports = [outcome.report for outcome in outcomes if outcome.report]
     marked = any(report.classifications for report in reports)
     legend = "* at or above the threshold. " if marked else ""

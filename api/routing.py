@@ -116,9 +116,7 @@ def choose(
     return Chosen(route, looking, seeing, left_out)
 
 
-def _with_partner(
-    finder: Finder, classifiers: Sequence[Classifier]
-) -> tuple[BundleManifest, ...]:
+def _with_partner(finder: Finder, classifiers: Sequence[Classifier]) -> tuple[BundleManifest, ...]:
     """The manifests of a finder, and that of the classifier that it is fused with."""
     fusion = finder.fusion
     digest = None if fusion is None else fusion.classifier_sha256

@@ -24,7 +24,7 @@ def notes_on(
 ) -> tuple[str, ...]:
     """What a model, the images and its thresholds ask to be known of the figures."""
     trained_here = bool(model.data_sha256) and model.data_sha256 == table_digest(dataset)
-    notes = [*model.notes, *_unmeasured(model, split), *_one_valued(split)]
+    notes = [*model.notes, *_unmeasured(model, dataset), *_one_valued(split)]
     notes += _wrong_kind(model, split.records)
     if split.name == "train":
         notes.append("Models learn from the training split: figures on it say nothing of others.")
@@ -71,9 +71,10 @@ def _trained_elsewhere(model: Model, dataset: Dataset) -> str:
     )
 
 
-def _unmeasured(model: Model, split: LabelledSplit) -> list[str]:
+def _unmeasured(model: Model, dataset: Dataset) -> list[str]:
     """The note on labels of the model that the set does not know."""
-    rest = [name for name in model.class_names if name not in split.labels]
+    known = {name for record in dataset.records for name in record.extra}
+    rest = [name for name in model.class_names if name not in known]
     return [f"The set says nothing of {_listed(rest)}: not measured."] if rest else []
 
 

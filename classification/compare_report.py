@@ -73,9 +73,10 @@ def comparison_tables(found: Compared) -> list[Table]:
                 rows,
                 f"The difference is to {first}"
                 + (" with the same seed" if seeds else "")
-                + ", on the same draws of patients; p is DeLong's. The same images chose each "
-                "variant's best epoch, so each AUC is a little too good. ms: one image in ONNX "
-                "Runtime on one core of this machine, without reading it.",
+                + ", on the same draws of patients; p is DeLong's, which takes each image for a "
+                "patient. The same images chose each variant's best epoch, so each AUC is a "
+                "little too good. ms: one image in ONNX Runtime on one core of this machine, "
+                "without reading it.",
             )
         )
     if found.spreads:

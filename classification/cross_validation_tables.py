@@ -86,6 +86,12 @@ def write_study(found: Measured) -> None:
 def notes(found: Measured) -> list[str]:
     """What a reader must know of the division and, where two studies are compared, of both."""
     said = list(found.study.notes)
+    nameless = found.study.held.patients.count("")
+    if nameless:
+        said.append(
+            f"the set does not say whose {nameless} of the {len(found.study.held)} images are: "
+            "each counts as a patient, and others of that patient may have been learnt from"
+        )
     if found.beside is not None:
         mine, other = found.study.config, found.beside.config
         keys = [key for key in mine if mine[key] != other.get(key)]

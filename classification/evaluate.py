@@ -82,7 +82,7 @@ def evaluate(
     """
     if by:
         # A misspelt column is refused before any image is read.
-        subgroups(dataset.in_split(split), by)
+        subgroups(dataset.records, by)
     measured = measure(model, dataset, split, samples=samples, on_step=on_step)
     compared = None
     if second is not None:

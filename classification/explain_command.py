@@ -73,4 +73,5 @@ def _located(part: str, share: "HeatShare | None") -> str:
     if share.area > _WHOLE:
         return f"The {part} takes up the whole image."
     verb = "are" if part == "lungs" else "is"
-    return f"{share.heat:.0%} of the heat lies in the {part}, which {verb} {share.area:.0%} of the image."
+    own = f"which {verb} {share.area:.0%} of the image"
+    return f"{share.heat:.0%} of the heat lies in the {part}, {own}."

@@ -66,8 +66,8 @@ def imagenet_state(network: str) -> dict[str, Tensor]:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ConfigError(
             f"weights: imagenet: {address} cannot be downloaded or read ({_reason(error)}); "
-            "fetch it elsewhere and set weights to its path, or start from a bundle, or from scratch with "
-            "weights: none, head_epochs: 0, frozen_stages: 0"
+            "fetch it elsewhere and set weights to its path, or start from a bundle, or from "
+            "scratch with weights: none, head_epochs: 0, frozen_stages: 0"
         ) from None
     return state
 

@@ -183,8 +183,8 @@ def _points(config: ClassificationConfig, found: Validation) -> str:
 
 `screening` is the highest threshold with a sensitivity of {targets.screening_sensitivity:.0%},
 `specific` the lowest with a specificity of {targets.specific_specificity:.0%}; `balanced` has the
-highest sum of both. Thresholds are on calibrated probabilities. PPV and NPV hold at the share of
-positives above.
+highest sum of both, and where it lies beyond one of them, that one lies there too. Thresholds are
+on calibrated probabilities. PPV and NPV hold at the share of positives above.
 
 {markdown_table(header, rows)}"""
 
@@ -203,15 +203,21 @@ def _calibration(manifest: BundleManifest, found: Validation) -> str:
             ("Brier", effect.before.brier, effect.after.brier),
         )
     ]
-    if manifest.calibration:
-        methods = sorted({_METHODS[one.method] for one in manifest.calibration.values()})
-        told = f"Calibrated on the validation split ({' and '.join(methods)})."
+    methods = {
+        _METHODS[one.method]
+        for name, one in manifest.calibration.items()
+        if name not in found.uncalibrated
+    }
+    if methods:
+        told = f"Calibrated on the validation split ({' and '.join(sorted(methods))})."
         if found.uncalibrated:
             told += f" Too rare to be calibrated: {', '.join(found.uncalibrated)}."
         told += " In this table each image is calibrated by a map fitted without its patient."
         table = markdown_table(("label", "figure", "before", "after"), rows)
     else:
         told = "Probabilities are the network's own, not calibrated."
+        if manifest.calibration:
+            told += f" Too rare to be calibrated: {', '.join(found.uncalibrated)}."
         table = markdown_table(("label", "figure", "value"), [row[:3] for row in rows])
     return f"""## Probabilities
 

@@ -23,12 +23,20 @@ def basis_line(found: ClassificationMeasures) -> str:
         told = counts if len(some) <= _MOST_AUCS else told
     parts = [
         f"{found.images} images: {told}",
-        f"{found.patients} patients" if found.patients_known else "patients unknown",
+        _patients(found),
     ]
     if found.samples:
         drawn = "patients" if found.patients_known else "images"
         parts.append(f"95% intervals of {found.samples:,} samples of {drawn}")
     return "; ".join(parts) + "."
+
+
+def _patients(found: ClassificationMeasures) -> str:
+    if not found.patients_known:
+        return "patients unknown"
+    unknown = found.images_without_patient
+    own = f", {unknown} of them images whose patient is unknown" if unknown else ""
+    return f"{found.patients} patients{own}"
 
 
 def headline(measured: Measured) -> dict[str, Cell]:

@@ -58,11 +58,16 @@ def compare_sites(
     Raises
     ------
     ConfigError
-        They are not such studies, or not of the same images and labels.
+        They are not such studies, or not of the same images, labels and truth.
 
     """
     rows = _rows(across, inside)
     left, right = across.held, inside.held.chosen(np.array(rows, dtype=np.int64))
+    if not np.array_equal(left.truth, right.truth, equal_nan=True):
+        raise ConfigError(
+            f"--beside: {inside.folder} has other labels of some images than {across.folder}; "
+            "their table was changed in between, so make both of the same one"
+        )
     found = {}
     for number, label in enumerate(across.labels):
         known = ~np.isnan(left.truth[:, number])

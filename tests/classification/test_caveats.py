@@ -103,6 +103,12 @@ def test_labels_that_the_set_does_not_know_are_told(
     assert note == "The set says nothing of tb: not measured."
 
 
+def test_labels_that_are_only_left_out_of_a_comparison_are_known_to_the_set(
+    dataset: Dataset, test_split: LabelledSplit
+) -> None:
+    assert notes_on(model(class_names=("bright", "other")), dataset, test_split, CHOSEN) == ()
+
+
 @pytest.mark.parametrize(
     ("kinds", "parts", "told"),
     [

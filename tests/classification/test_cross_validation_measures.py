@@ -152,20 +152,37 @@ def fewer_images(study: Study) -> Study:
     return replace(study, folds=(replace(first, held=fewer), *study.folds[1:]))
 
 
+def other_truth(study: Study) -> Study:
+    first = study.folds[0]
+    changed = replace(first.held, truth=1 - first.held.truth)
+    return replace(study, folds=(replace(first, held=changed), *study.folds[1:]))
+
+
 @pytest.mark.parametrize(
     ("change", "folds", "message"),
     [
         (other_labels, 5, "is of scar, not of tb"),
         (fewer_images, 5, "has no prediction of images/0.png"),
+        (other_truth, 5, "has other labels of some images than across"),
         (fewer_images, 0, "must have been made with --leave-out and across with --folds"),
     ],
-    ids=["labels", "images", "kind"],
+    ids=["labels", "images", "truth", "kind"],
 )
 def test_studies_that_do_not_fit(
     make_study: MakeStudy, change: Callable[[Study], Study], folds: int, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         compare_sites(make_study(), change(make_study(folds=folds)), samples=5)
+
+
+def test_images_of_unknown_patients_are_told(make_study: MakeStudy) -> None:
+    study = make_study()
+    first = study.folds[0]
+    held = replace(first.held, patients=("", "", *first.held.patients[2:]))
+    study = replace(study, folds=(replace(first, held=held), *study.folds[1:]))
+    said = notes(Measured(study, measure_study(study, samples=5), {}))
+    assert said[0] == "a note"
+    assert said[1].startswith("the set does not say whose 2 of the 240 images are")
 
 
 def test_tables_say_what_is_compared(make_study: MakeStudy, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from lucency.annotations.records import Dataset
 from lucency.classification.evaluate import Evaluation, evaluate, manifest_figures
 from lucency.classification.measurement import compare, measure, measured_split
 from lucency.classification.predictions import Model, Probabilities, bundle_model
+from lucency.classification.report_tables import basis_line
 from lucency.configs.display import DisplaySpec
 from lucency.configs.errors import DatasetError
 from lucency.datasets.labelled import labelled_split
@@ -84,6 +85,31 @@ def test_a_misspelt_column_is_refused_before_images_are_read(plain: Dataset) -> 
 
     with pytest.raises(DatasetError, match="no column 'sight'"):
         run(model("bright", predict=predict), plain, by=["sight"])
+
+
+def test_an_empty_split_is_not_taken_for_a_missing_column(plain: Dataset) -> None:
+    records = tuple(replace(r, split="train") for r in plain.records)
+    with pytest.raises(DatasetError, match="split 'test' has no image with a known bright"):
+        run(model("bright"), replace(plain, records=records), by=["other"])
+
+
+def test_the_basis_tells_images_whose_patient_is_unknown(plain: Dataset) -> None:
+    split = [number for number, record in enumerate(plain.records) if record.split == "test"]
+    told = []
+    for nameless in (split[:0], split[:5], split):
+        records = tuple(
+            replace(record, patient_id="") if number in nameless else record
+            for number, record in enumerate(plain.records)
+        )
+        measured = measure(
+            model("bright"), replace(plain, records=records), "test", samples=0, on_step=silent
+        )
+        told.append(basis_line(measured.measures).split("; ")[1])
+    assert told == [
+        "24 patients.",
+        "24 patients, 5 of them images whose patient is unknown.",
+        "patients unknown.",
+    ]
 
 
 def kinds(number: int) -> dict[str, str]:

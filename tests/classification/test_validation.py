@@ -201,6 +201,24 @@ def test_without_a_curve_there_is_no_picture(
     assert card_pictures(found) == {}
     card = card_of(config, found, dataset)
     assert "Too rare to be calibrated: a" in card and "card_curves" not in card
+    assert "not calibrated" in card and "Calibrated on the validation split" not in card
+
+
+def test_the_card_names_no_method_of_labels_that_were_not_calibrated(
+    dataset: Dataset, make_config: Callable[..., ClassificationConfig]
+) -> None:
+    config = make_config(labels=["a", "rare"], calibration="isotonic")
+    both = labelled_split(dataset, split="val", labels=["a", "green"])
+    targets = both.targets.copy()
+    targets[:, 1] = np.arange(COUNT) < 2
+    split = LabelledSplit("val", config.labels, both.records, targets)
+    raw = 1 / (1 + np.exp(-(targets + np.random.default_rng(0).normal(size=targets.shape))))
+    found = validate(
+        raw.astype(np.float64), split, config, samples=5, on_step=lambda _: lambda *_: None
+    )
+    assert found.uncalibrated == ("rare",)
+    card = " ".join(card_of(config, found, dataset).split())
+    assert "(isotonic regression). Too rare to be calibrated: rare." in card
 
 
 @pytest.mark.parametrize(
