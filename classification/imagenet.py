@@ -73,5 +73,7 @@ def imagenet_state(network: str) -> dict[str, Tensor]:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, (EOFError, pickle.UnpicklingError)):
+        return "the file in PyTorch's cache is damaged: delete it"
     text = str(getattr(error, "reason", error)).strip() or type(error).__name__
     return text.splitlines()[0]

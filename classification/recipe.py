@@ -1,6 +1,6 @@
 """The configuration of a classifier's training; the defaults are the project's recipe."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -87,6 +87,16 @@ class ClassificationConfig(StrictModel):
             raise ValueError("exclusive labels must be two or more")
         if self.exclusive and self.calibration == "isotonic":
             raise ValueError("calibration: isotonic would break the sum of exclusive labels")
+        return self
+
+    @model_validator(mode="after")
+    def _router_tells_kinds(self) -> "ClassificationConfig":
+        kinds = {*get_args(RadiographKind), "other"}
+        if self.role == "router" and not (self.exclusive and set(self.labels) == kinds):
+            raise ValueError(
+                f"role: router needs the exclusive labels {', '.join(sorted(kinds))}, "
+                f"got {', '.join(self.labels)}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -117,6 +117,7 @@ def test_the_first_recipe_explains_every_key() -> None:
         ("loss=cross_entropy", "cross_entropy is for exclusive labels"),
         ("stage_decay=0", "stage_decay: "),
         ("kinds=[skull]", r"kinds\[0\]: "),
+        ("role=router", "needs the exclusive labels bone, chest, other, got tb"),
         ("operating_points.screening_sensitivity=2", "operating_points.screening_sensitivity: "),
     ],
 )

@@ -180,7 +180,7 @@ def test_a_damaged_file_that_was_fetched_before_is_named(
     cached.parent.mkdir(parents=True)
     cached.write_bytes(content)
     network = build_network("resnet18", classes=1, channels=3)
-    with pytest.raises(ConfigError, match="cannot be downloaded or read") as caught:
+    with pytest.raises(ConfigError, match="cache is damaged: delete it") as caught:
         load_initial_weights(network, name="resnet18", weights="imagenet")
     assert "\n" not in str(caught.value)
 
