@@ -70,7 +70,8 @@ def training_batches(
         groups: tuple[str, ...] = ()
         if config.balance_by:
             groups = column_values(dataset, split.records, column=config.balance_by)
-        weights = torch.from_numpy(balanced_weights(split.targets, groups=groups))
+        balanced = balanced_weights(split.targets, groups=groups, exclusive=config.exclusive)
+        weights = torch.from_numpy(balanced)
     batch = min(config.batch, count)
     sampler: torch.utils.data.Sampler[int]
     if processes is not None and processes.count > 1:

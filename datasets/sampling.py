@@ -10,14 +10,14 @@ from lucency.configs.errors import DatasetError
 
 
 def balanced_weights(
-    targets: NDArray[np.float32], *, groups: Sequence[str] = ()
+    targets: NDArray[np.float32], *, groups: Sequence[str] = (), exclusive: bool = False
 ) -> NDArray[np.float64]:
     """How often to draw each image (N,), so that both values of each label are seen alike.
 
     ``targets`` (N, L) is 1, 0, or NaN where the label is not known. With ``groups`` (N,), such as
     the site of each image, every value of a label is seen alike in every group that has it. With
     several labels an image's weight is the mean over those known of it; an image of which none
-    is known has none.
+    is known has none. Of ``exclusive`` labels, one a known image, each is seen alike.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def balanced_weights(
         raise ValueError(f"{len(targets)} images need as many groups, got {len(groups)}")
     _, group = np.unique(np.array(groups or [""] * len(targets)), return_inverse=True)
     weights = np.zeros(targets.shape)
-    for value in (0.0, 1.0):
+    for value in (1.0,) if exclusive else (0.0, 1.0):
         for number in range(group.max(initial=-1) + 1):
             cell = (targets == value) & (group == number)[:, None]
             weights += cell / np.maximum(cell.sum(axis=0), 1)

@@ -58,3 +58,13 @@ def test_a_column_is_read_or_missed() -> None:
     assert column_values(dataset, records, column="site") == ("a", "")
     with pytest.raises(DatasetError, match=r"no column 'ward'; its further columns are: site, tb"):
         column_values(dataset, records, column="ward")
+
+
+def test_labels_that_exclude_each_other_are_seen_alike() -> None:
+    classes = np.repeat([0, 1, 2], [8, 1, 1])
+    targets = np.eye(3, dtype=np.float32)[classes]
+    drawn = balanced_weights(targets, exclusive=True)
+    shares = np.bincount(classes, weights=drawn / drawn.sum())
+    assert shares == pytest.approx([1 / 3] * 3)
+    # As yes-or-no labels the common one would be drawn more often than the others.
+    assert np.bincount(classes, weights=balanced_weights(targets)).argmax() == 0
