@@ -100,16 +100,17 @@ def _send(answers: BinaryIO, text: bytes, arrays: Sequence[NDArray[Any]]) -> Non
 
 def _decode_every_format() -> None:
     """Load every decoder, and all that they load when they are first used."""
-    grey = Image.new("L", (16, 16), 7)
-    for kind, options in (
-        ("PNG", {}),
-        ("JPEG", {}),
-        ("TIFF", {"compression": "tiff_lzw"}),
-        ("TIFF", {}),
-    ):
-        file = io.BytesIO()
-        grey.save(file, kind, **options)
-        decode_radiograph(file.getvalue(), name="")
+    # Of a picture in colours it is told how many it has, which takes more of NumPy.
+    for picture in (Image.new("L", (16, 16), 7), Image.new("RGB", (16, 16), (90, 20, 160))):
+        for kind, options in (
+            ("PNG", {}),
+            ("JPEG", {}),
+            ("TIFF", {"compression": "tiff_lzw"}),
+            ("TIFF", {}),
+        ):
+            file = io.BytesIO()
+            picture.save(file, kind, **options)
+            decode_radiograph(file.getvalue(), name="")
     from pydicom.charset import python_encoding
 
     # Imports the decoders of DICOM's compressions as well.

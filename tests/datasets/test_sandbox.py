@@ -1,5 +1,6 @@
 import gc
 import importlib.util
+import io
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -105,6 +107,17 @@ def test_every_format_is_answered_as_in_this_process(
         if kind != "tiff-pages":
             assert isinstance(answer_of(sandbox.decode, data), Radiograph), kind
         assert agree(sandbox, data), kind
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+def test_pictures_in_colours_are_told_as_such(sandbox: Sandbox, kind: str) -> None:
+    """How many colours there are takes parts of NumPy that a limited process cannot load."""
+    colours = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(colours).save(file, kind)
+    answered = sandbox.decode(file.getvalue(), name="photograph")
+    assert answered.colour > 0.15
+    assert same(answered, decode_radiograph(file.getvalue(), name="photograph"))
 
 
 def test_tables_and_texts_come_across(
