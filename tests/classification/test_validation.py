@@ -30,8 +30,8 @@ def dataset() -> Dataset:
     records = []
     for split, count in (("train", 4), ("val", COUNT)):
         for number in range(count):
-            colour = ("red", "amber", "green")[number % 3]
-            extra = {name: str(int(name == colour)) for name in ("red", "amber", "green")}
+            kind = ("chest", "bone", "other")[number % 3]
+            extra = {name: str(int(name == kind)) for name in ("chest", "bone", "other")}
             extra |= {"a": str(int(number % 3 == 0)), "site": ("north", "south")[number % 2]}
             records.append(
                 ImageRecord(
@@ -73,7 +73,7 @@ def validated(
     return run
 
 
-EXCLUSIVE = {"labels": ["red", "amber", "green"], "exclusive": True, "loss": "cross_entropy"}
+EXCLUSIVE = {"labels": ["chest", "bone", "other"], "exclusive": True, "loss": "cross_entropy"}
 Validated = Callable[..., tuple[ClassificationConfig, Validation]]
 
 
@@ -175,7 +175,7 @@ def test_the_card_of_a_router(validated: Validated, dataset: Dataset) -> None:
     config, found = validated(**EXCLUSIVE, role="router", calibration="none")
     card = " ".join(card_of(config, found, dataset).split())
     for words in (
-        "one of red, amber, green", "The most probable label is right in", "| truth, by row |",
+        "one of chest, bone, other", "The most probable label is right in", "| truth, by row |",
         "not calibrated", "| label | figure | value |", "random numbers", "where an image belongs",
     ):  # fmt: skip
         assert words in card, words
@@ -208,7 +208,7 @@ def test_the_card_names_no_method_of_labels_that_were_not_calibrated(
     dataset: Dataset, make_config: Callable[..., ClassificationConfig]
 ) -> None:
     config = make_config(labels=["a", "rare"], calibration="isotonic")
-    both = labelled_split(dataset, split="val", labels=["a", "green"])
+    both = labelled_split(dataset, split="val", labels=["a", "other"])
     targets = both.targets.copy()
     targets[:, 1] = np.arange(COUNT) < 2
     split = LabelledSplit("val", config.labels, both.records, targets)
