@@ -132,10 +132,16 @@ def joined_processes() -> Iterator[Processes]:
     # Once for the life of a process: what `torchrun` lends them to meet by serves one meeting.
     if not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo", timeout=_PATIENCE)
+    atexit.unregister(_leave_together)
     yield Processes(device, dist.get_rank(), dist.get_world_size())
     # Not after an error: the others would be waited for, and `torchrun` ends them.
-    atexit.unregister(dist.destroy_process_group)
-    atexit.register(dist.destroy_process_group)
+    atexit.register(_leave_together)
+
+
+def _leave_together() -> None:
+    """End the group once all are done with it: one that loses the others at work may abort."""
+    dist.barrier()
+    dist.destroy_process_group()
 
 
 class SharedDraw(torch.utils.data.Sampler[int]):
