@@ -35,7 +35,7 @@ from lucency.classification.run_folder import (
     read_run_config,
 )
 from lucency.classification.stored_weights import Precision, with_stored_weights
-from lucency.classification.validation import Steps, validate
+from lucency.classification.validation import Steps, Validation, validate
 from lucency.configs.bundle import (
     MODEL,
     MODEL_CARD,
@@ -107,30 +107,17 @@ def export(
     parity = _passed(measure_parity(expected, raw, split), precision, where=str(run_dir))
     told, files = parity.to_manifest(), {MODEL: data}
     if torchscript:
-        files[TORCHSCRIPT] = export_torchscript(network, config)
-        scripted = torch_probabilities(
-            read_torchscript(files[TORCHSCRIPT]),
-            dataset,
-            split,
-            config,
-            on_image=steps("Comparing TorchScript with torch"),
+        on_image = steps("Comparing TorchScript with torch")
+        scripted = export_torchscript(network, config)
+        again = torch_probabilities(
+            read_torchscript(scripted), dataset, split, config, on_image=on_image
         )
-        same = _passed(measure_parity(expected, scripted, split), "fp32", where=str(run_dir))
-        told["torchscript_probability"] = same.probability
+        same = _passed(measure_parity(expected, again, split), "fp32", where=str(run_dir))
+        files[TORCHSCRIPT], told["torchscript_probability"] = scripted, same.probability
     if with_weights:
         files[WEIGHTS] = (run_dir / BEST).read_bytes()
     found = validate(raw, split, config, samples=samples, on_step=steps)
-    metrics, intervals = manifest_figures(found.measures)
-    manifest = draft.model_copy(
-        update={
-            "calibration": found.calibration,
-            "operating_points": found.points.to_manifest(),
-            "metrics": metrics,
-            "metric_intervals": intervals,
-            "parity": told,
-        }
-    )
-    checked = BundleManifest.model_validate(manifest.model_dump())
+    checked = _measured(draft, found, told)
     pictures = card_pictures(found)
     card = model_card(checked, config, environment, found, dataset=dataset, pictures=list(pictures))
     return write_bundle(out, checked, {**files, MODEL_CARD: card.encode("utf-8"), **pictures})
@@ -245,6 +232,21 @@ def _draft(
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
         files={},
     )
+
+
+def _measured(draft: BundleManifest, found: Validation, parity: dict[str, float]) -> BundleManifest:
+    """The manifest with what was measured, checked as a whole."""
+    metrics, intervals = manifest_figures(found.measures)
+    manifest = draft.model_copy(
+        update={
+            "calibration": found.calibration,
+            "operating_points": found.points.to_manifest(),
+            "metrics": metrics,
+            "metric_intervals": intervals,
+            "parity": parity,
+        }
+    )
+    return BundleManifest.model_validate(manifest.model_dump())
 
 
 def _digest(data: bytes) -> dict[str, str]:

@@ -16,6 +16,7 @@ from lucency.classification.run_folder import (
     read_history,
     read_run_config,
 )
+from lucency.evaluation.configuration_section import configuration_section
 from lucency.evaluation.report import EvaluationReport, Picture, Section, Table, write_report
 
 # The table shows at most so many epochs: the last, and the best.
@@ -47,7 +48,11 @@ def write_training_page(run: Path, *, finished: bool = False) -> None:
             "Figures are those on the validation split, by which the best epoch was chosen: "
             "`lucency evaluate` on the test split gives those to report.",
         ),
-        sections=[*_progress(history), *_picture(run), _configuration(config, facts)],
+        sections=[
+            *_progress(history),
+            *_picture(run),
+            configuration_section(config.model_dump(), facts),
+        ],
     )
     write_report(report, run / PAGE)
 
@@ -108,24 +113,3 @@ def _picture(run: Path) -> list[Section]:
         wide=True,
     )
     return [Section("Pictures", figures=[shown])]
-
-
-def _configuration(config: ClassificationConfig, facts: Mapping[str, Any]) -> Section:
-    return Section(
-        "What the training rests on",
-        tables=[
-            Table("Configuration, resolved", ("key", "value"), _flat(config.model_dump())),
-            Table("Environment", ("key", "value"), _flat(facts)),
-        ],
-    )
-
-
-def _flat(values: Mapping[str, Any], at: str = "") -> list[tuple[str, str]]:
-    """Nested keys with their values, as ``display.low``."""
-    rows: list[tuple[str, str]] = []
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            rows.extend(_flat(value, f"{at}{key}."))
-        else:
-            rows.append((f"{at}{key}", str(value)))
-    return rows

@@ -21,6 +21,7 @@ from lucency.detection.run_folder import (
     read_rows,
 )
 from lucency.detection.training_pictures import SHOWN_CONF
+from lucency.evaluation.configuration_section import configuration_section
 from lucency.evaluation.detection_plots import learning_curves
 from lucency.evaluation.report import EvaluationReport, Picture, Section, Table, write_report
 
@@ -50,7 +51,7 @@ def write_training_page(run: Path) -> None:
             "Figures are Ultralytics' own on the validation split, by which the best epoch was "
             "chosen: `lucency evaluate` on the test split gives those to report.",
         ),
-        sections=[*_progress(run, rows), *_pictures(run), _configuration(config, facts)],
+        sections=[*_progress(run, rows), *_pictures(run), configuration_section(config, facts)],
     )
     write_report(report, run / PAGE)
 
@@ -120,24 +121,3 @@ def _pictures(run: Path) -> list[Section]:
         if (run / name).is_file()
     ]
     return [Section("Pictures", figures=figures)] if figures else []
-
-
-def _configuration(config: Mapping[str, Any], facts: Mapping[str, Any]) -> Section:
-    return Section(
-        "What the training rests on",
-        tables=[
-            Table("Configuration, resolved", ("key", "value"), _flat(config)),
-            Table("Environment", ("key", "value"), _flat(facts)),
-        ],
-    )
-
-
-def _flat(values: Mapping[str, Any], at: str = "") -> list[tuple[str, str]]:
-    """Nested keys with their values, as ``augment.rotation``."""
-    rows: list[tuple[str, str]] = []
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            rows.extend(_flat(value, f"{at}{key}."))
-        else:
-            rows.append((f"{at}{key}", str(value)))
-    return rows

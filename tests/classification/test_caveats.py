@@ -23,7 +23,7 @@ def dataset(make_set: Callable[..., Dataset], tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture
-def test_split(dataset: Dataset) -> LabelledSplit:
+def held_out(dataset: Dataset) -> LabelledSplit:
     return labelled_split(dataset, split="test", labels=("bright",))
 
 
@@ -42,19 +42,19 @@ def silent(title: str) -> Callable[[int, int], None]:
     return lambda done, total: None
 
 
-def test_nothing_is_said_where_nothing_must_be(dataset: Dataset, test_split: LabelledSplit) -> None:
+def test_nothing_is_said_where_nothing_must_be(dataset: Dataset, held_out: LabelledSplit) -> None:
     trained_here = model(data_sha256=table_digest(dataset), trained_on="chests")
-    assert notes_on(trained_here, dataset, test_split, CHOSEN) == ()
+    assert notes_on(trained_here, dataset, held_out, CHOSEN) == ()
 
 
 @pytest.mark.parametrize("kind", ["bundle", "table of probabilities"])
 @pytest.mark.parametrize("trained_here", [False, True], ids=["elsewhere", "here"])
 def test_what_flatters_is_named(
-    dataset: Dataset, test_split: LabelledSplit, kind: str, trained_here: bool
+    dataset: Dataset, held_out: LabelledSplit, kind: str, trained_here: bool
 ) -> None:
     digest = table_digest(dataset) if trained_here else ""
     flattering = replace(CHOSEN, flattering=True)
-    (note,) = notes_on(model(kind=kind, data_sha256=digest), dataset, test_split, flattering)
+    (note,) = notes_on(model(kind=kind, data_sha256=digest), dataset, held_out, flattering)
     assert "sensitivity, specificity and all other figures at operating points flatter" in note
     assert ("so do ECE and Brier score" in note) is (kind == "bundle")
     assert ("training kept the epoch that was best on them" in note) is trained_here
@@ -69,10 +69,10 @@ def test_what_flatters_is_named(
     ],
 )
 def test_another_training_set_is_told(
-    dataset: Dataset, test_split: LabelledSplit, trained_on: str, told: str
+    dataset: Dataset, held_out: LabelledSplit, trained_on: str, told: str
 ) -> None:
     (note,) = notes_on(
-        model(data_sha256="f" * 64, trained_on=trained_on), dataset, test_split, CHOSEN
+        model(data_sha256="f" * 64, trained_on=trained_on), dataset, held_out, CHOSEN
     )
     assert told in note
 
@@ -89,24 +89,24 @@ def test_the_training_split_says_nothing_of_others(dataset: Dataset) -> None:
     ids=["all", "none", "unknown"],
 )
 def test_a_label_of_one_value_is_told(
-    dataset: Dataset, test_split: LabelledSplit, value: float, told: str
+    dataset: Dataset, held_out: LabelledSplit, value: float, told: str
 ) -> None:
-    one = replace(test_split, targets=np.full((6, 1), value, dtype=np.float32))
+    one = replace(held_out, targets=np.full((6, 1), value, dtype=np.float32))
     (note,) = notes_on(model(), dataset, one, CHOSEN)
     assert told in note
 
 
 def test_labels_that_the_set_does_not_know_are_told(
-    dataset: Dataset, test_split: LabelledSplit
+    dataset: Dataset, held_out: LabelledSplit
 ) -> None:
-    (note,) = notes_on(model(class_names=("bright", "tb")), dataset, test_split, CHOSEN)
+    (note,) = notes_on(model(class_names=("bright", "tb")), dataset, held_out, CHOSEN)
     assert note == "The set says nothing of tb: not measured."
 
 
 def test_labels_that_are_only_left_out_of_a_comparison_are_known_to_the_set(
-    dataset: Dataset, test_split: LabelledSplit
+    dataset: Dataset, held_out: LabelledSplit
 ) -> None:
-    assert notes_on(model(class_names=("bright", "other")), dataset, test_split, CHOSEN) == ()
+    assert notes_on(model(class_names=("bright", "other")), dataset, held_out, CHOSEN) == ()
 
 
 @pytest.mark.parametrize(
@@ -122,31 +122,31 @@ def test_labels_that_are_only_left_out_of_a_comparison_are_known_to_the_set(
 )
 def test_images_of_another_part_of_the_body_are_counted(
     dataset: Dataset,
-    test_split: LabelledSplit,
+    held_out: LabelledSplit,
     kinds: tuple[str, ...],
     parts: list[str],
     told: str | None,
 ) -> None:
     records = tuple(
         replace(record, extra={"body_part": part})
-        for record, part in zip(test_split.records, parts, strict=True)
+        for record, part in zip(held_out.records, parts, strict=True)
     )
-    notes = notes_on(model(kinds=kinds), dataset, replace(test_split, records=records), CHOSEN)
+    notes = notes_on(model(kinds=kinds), dataset, replace(held_out, records=records), CHOSEN)
     assert len(notes) == (told is not None)
     for note in notes:
         assert all(piece in note for piece in str(told).split(" .* "))
 
 
 def test_without_anything_to_choose_on_the_only_point_is_a_half(
-    dataset: Dataset, test_split: LabelledSplit
+    dataset: Dataset, held_out: LabelledSplit
 ) -> None:
-    of_test = model(covers=frozenset(str(r.image) for r in test_split.records))
-    found = of_test.predict(test_split.records, None)
-    chosen = thresholds_of(of_test, dataset, test_split, found, silent)
+    of_test = model(covers=frozenset(str(r.image) for r in held_out.records))
+    found = of_test.predict(held_out.records, None)
+    chosen = thresholds_of(of_test, dataset, held_out, found, silent)
     assert chosen.values == {"0.5": {"bright": 0.5}} and not chosen.flattering
-    notes = notes_on(of_test, dataset, test_split, chosen)
+    notes = notes_on(of_test, dataset, held_out, chosen)
     assert any("No operating point was chosen" in note for note in notes)
-    everywhere = thresholds_of(model(), dataset, test_split, found, silent)
+    everywhere = thresholds_of(model(), dataset, held_out, found, silent)
     assert set(everywhere.values) == {"screening", "balanced", "specific"}
     assert everywhere.origin == "chosen on the set's 6 images of 'val'"
     assert everywhere.chosen_on is not None and len(everywhere.chosen_on[0]) == 6
