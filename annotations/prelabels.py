@@ -32,11 +32,15 @@ SAME_PX = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Prelabel:
-    """A box that a model proposes, in pixels of the image, with the score of its class."""
+    """A box that a model proposes, in pixels of the image, with the score of its class.
+
+    ``source`` is the model that found it, where several did; without it, that of the document.
+    """
 
     label: str
     box: Box
     score: float
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +199,7 @@ def _shape(box: Prelabel, model: str) -> dict[str, Any]:
         "flags": {},
         "mask": None,
         "score": _score(box),
-        "source": model,
+        "source": box.source or model,
     }
 
 

@@ -1,10 +1,7 @@
-"""The application: routes, error answers, and the models' life from start to end."""
+"""The application: its routes, what every request passes on the way to them, error answers."""
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
@@ -13,14 +10,23 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from lucency.api.admission import Admission
+from lucency.api.audit import AuditLog
+from lucency.api.error_schemas import error_answer
+from lucency.api.feedback import FeedbackStore
+from lucency.api.headers import SecurityHeaders
+from lucency.api.keys import KeyCheck, read_keys
+from lucency.api.lifespan import lifespan
 from lucency.api.limits import BodyLimit, Refusal
-from lucency.api.logs import LOGGER, UnexpectedErrors
-from lucency.api.pipeline import Pipeline
-from lucency.api.routes import Service, router
-from lucency.api.schemas import error_answer
+from lucency.api.logs import RequestLog
+from lucency.api.metrics import Metrics
+from lucency.api.openapi import describe
+from lucency.api.origins import OwnOriginOnly
+from lucency.api.reload import LoadedModels
+from lucency.api.routes import routers
+from lucency.api.service import Service
 from lucency.api.settings import Settings
 from lucency.configs.bundle import RESEARCH_USE, Bundle
-from lucency.datasets.sandbox import Sandbox
 
 CODES = {400: "invalid_body", 404: "not_found", 405: "method_not_allowed"}
 
@@ -39,7 +45,14 @@ def create_app(
 
     The interactive pages of FastAPI are switched off because they load their scripts from
     somebody else's server.
+
+    Raises
+    ------
+    ConfigError
+        The file of keys, the audit file or the feedback folder cannot be used.
+
     """
+    service = make_service(settings)
     app = FastAPI(
         title="Lucency",
         summary="Finds and localises anomalies in radiographs.",
@@ -47,55 +60,56 @@ def create_app(
         version=version("lucency"),
         docs_url=None,
         redoc_url=None,
-        lifespan=partial(
-            _lifespan, settings=settings, bundles=tuple(bundles), on_failure=on_failure
-        ),
+        redirect_slashes=False,
+        lifespan=partial(lifespan, service=service, bundles=tuple(bundles), on_failure=on_failure),
     )
-    app.include_router(router)
+    for router in routers:
+        app.include_router(router)
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_validation)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
-    app.add_middleware(UnexpectedErrors)
+    _add_middleware(app, service)
     return app
 
 
-@asynccontextmanager
-async def _lifespan(
-    app: FastAPI,
-    *,
-    settings: Settings,
-    bundles: tuple[Bundle, ...],
-    on_failure: Callable[[Exception], None],
-) -> AsyncIterator[None]:
-    threads = ThreadPoolExecutor(settings.analyses_at_once, thread_name_prefix="analysis")
-    sandbox = Sandbox(workers=settings.analyses_at_once, timeout_s=settings.decode_timeout_s)
-    service = app.state.service = Service(threads)
+def make_service(settings: Settings) -> Service:
+    """What the routes share, before there are models.
 
-    async def load() -> None:
-        task = partial(
-            Pipeline,
-            bundles,
-            threads=settings.threads,
-            sandbox=sandbox,
-            options=settings.options,
-            ensemble=settings.ensemble,
-        )
-        try:
-            service.pipeline = await asyncio.get_running_loop().run_in_executor(threads, task)
-        except Exception as error:  # whatever it is, the process would never be ready
-            on_failure(error)
-            return
-        names = ", ".join(bundle.manifest.name for bundle in bundles)
-        logging.getLogger(LOGGER).info("ready with %s", names)
+    Raises
+    ------
+    ConfigError
+        The audit file or the feedback folder cannot be used.
 
-    loading = asyncio.create_task(load())
-    try:
-        yield
-    finally:
-        service.pipeline = None
-        await loading
-        await asyncio.to_thread(threads.shutdown)
-        sandbox.close()
+    """
+    return Service(
+        settings=settings,
+        models=LoadedModels(),
+        threads=ThreadPoolExecutor(settings.at_once, thread_name_prefix="analysis"),
+        metrics=Metrics(),
+        feedback=FeedbackStore(settings.feedback_folder) if settings.feedback_folder else None,
+        audit=AuditLog(settings.audit_file) if settings.audit_file else None,
+    )
+
+
+def _add_middleware(app: FastAPI, service: Service) -> None:
+    """What a request passes, from the inside out: what is added last sees it first."""
+    settings, metrics = service.settings, service.metrics
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=settings.max_upload_bytes,
+        stall_s=settings.body_timeout_s,
+        deadline_s=settings.deadline_s,
+    )
+    app.add_middleware(
+        Admission, at_once=settings.at_once, queue_size=settings.queue_size, metrics=metrics
+    )
+    if settings.api_keys_file is not None:
+        app.add_middleware(KeyCheck, keys=read_keys(settings.api_keys_file))
+    else:
+        app.add_middleware(OwnOriginOnly, host=settings.host)
+    app.add_middleware(SecurityHeaders)
+    paths = {getattr(route, "path", "") for router in routers for route in router.routes}
+    app.add_middleware(RequestLog, metrics=metrics, routes=paths)
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

@@ -12,8 +12,8 @@ from lucency.configs.errors import LucencyError
 def build_app() -> typer.Typer:
     """The command line with every subcommand; heavy libraries load only inside a command."""
     from lucency.annotations import commands as annotations
-    from lucency.api import commands as service
     from lucency.api import (
+        audit_command,
         demo_command,
         embed_commands,
         evaluate_commands,
@@ -21,9 +21,12 @@ def build_app() -> typer.Typer:
         explain_commands,
         export_commands,
         fusion_commands,
+        key_command,
         labelling_commands,
+        predict_command,
         train_commands,
     )
+    from lucency.api import commands as service
     from lucency.datasets import commands as datasets
     from lucency.datasets import import_command, split_command
     from lucency.evaluation import commands as evaluation
@@ -58,10 +61,12 @@ def build_app() -> typer.Typer:
         export_commands.export,
         evaluate_commands.evaluate,
         fusion_commands.fuse,
-        service.predict,
+        predict_command.predict,
         explain_commands.explain,
         embed_commands.embed,
         service.serve,
+        key_command.key,
+        audit_command.audit,
     ):
         app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
     return app

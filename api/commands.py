@@ -1,161 +1,170 @@
-"""`lucency serve` and `lucency predict`: the same analysis over HTTP and for files."""
+"""`lucency serve`: the analysis over HTTP."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lucency.annotations.choices import KindAsked
+from lucency.api.predict_command import Bundles, Ensemble, Flip, Tiles
 
-Bundles = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--bundle",
-        metavar="FOLDER|NAME",
-        help="A model bundle; may be given several times. Default: those shipped with Lucency "
-        "that may be used for anything.",
-    ),
+_WHERE, _WORK, _LIMITS, _FILES = "Where", "Work", "Limits", "Files"
+
+Config = Annotated[Path | None, typer.Option(help="YAML file of settings; options go before it.")]
+Host = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=_WHERE, help="Address to listen on.", show_default="127.0.0.1"),
 ]
-Tiles = Annotated[
+Port = Annotated[
     int | None,
     typer.Option(
-        min=64,
-        metavar="PIXELS",
-        help="Look at overlapping tiles of this side too, for small findings.",
-        show_default="as the bundle says",
+        min=0,
+        max=65535,
+        rich_help_panel=_WHERE,
+        help="Port; 0 takes a free one.",
+        show_default="8000",
     ),
 ]
-Flip = Annotated[
-    bool, typer.Option("--flip", help="Average with the mirrored image; takes twice as long.")
+KeysFile = Annotated[
+    Path | None,
+    typer.Option(rich_help_panel=_FILES, help="Who may ask; `lucency key` makes its lines."),
 ]
-Ensemble = Annotated[
-    bool,
-    typer.Option("--ensemble", help="All detectors answer as one, by weighted box fusion."),
+AuditFile = Annotated[
+    Path | None, typer.Option(rich_help_panel=_FILES, help="Record every analysis here.")
+]
+FeedbackFolder = Annotated[
+    Path | None, typer.Option(rich_help_panel=_FILES, help="Store here what readers correct.")
+]
+Cores = Annotated[
+    int | None,
+    typer.Option(min=0, rich_help_panel=_WORK, help="Cores for the models.", show_default="all"),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        rich_help_panel=_WORK,
+        help="Most images that go through a network together.",
+        show_default="4",
+    ),
+]
+BatchWindow = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        rich_help_panel=_WORK,
+        help="How long the first of them waits for more.",
+        show_default="0",
+    ),
+]
+AtOnce = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        rich_help_panel=_WORK,
+        help="Images in the works at the same time.",
+        show_default="2 for each core",
+    ),
+]
+QueueSize = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        rich_help_panel=_WORK,
+        help="Requests that may wait; more are refused.",
+        show_default="16",
+    ),
+]
+MaxUpload = Annotated[
+    int | None,
+    typer.Option(
+        min=1024, rich_help_panel=_LIMITS, help="Largest request body.", show_default="67108864"
+    ),
+]
+MaxImages = Annotated[
+    int | None,
+    typer.Option(
+        min=1, rich_help_panel=_LIMITS, help="Most images in one request.", show_default="32"
+    ),
+]
+DecodeTimeout = Annotated[
+    float | None,
+    typer.Option(rich_help_panel=_LIMITS, help="For decoding one image.", show_default="1.8"),
+]
+Deadline = Annotated[
+    float | None,
+    typer.Option(rich_help_panel=_LIMITS, help="For a whole request.", show_default="30"),
+]
+BodyTimeout = Annotated[
+    float | None,
+    typer.Option(
+        rich_help_panel=_LIMITS, help="How long a client may send nothing.", show_default="8"
+    ),
+]
+Drain = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        rich_help_panel=_LIMITS,
+        help="How long to answer on after SIGTERM, no longer ready.",
+        show_default="0",
+    ),
 ]
 
 
 def serve(
+    config: Config = None,
+    host: Host = None,
+    port: Port = None,
+    api_keys_file: KeysFile = None,
+    audit_file: AuditFile = None,
+    feedback_folder: FeedbackFolder = None,
     bundle: Bundles = None,
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65535, help="Port; 0 takes a free one.", show_default="8000"),
-    ] = None,
-    allow_public: Annotated[
-        bool, typer.Option("--allow-public", help="Accept an address others can reach.")
-    ] = False,
     tiles: Tiles = None,
     flip: Flip = False,
     ensemble: Ensemble = False,
+    cores: Cores = None,
+    batch_size: BatchSize = None,
+    batch_window_ms: BatchWindow = None,
+    analyses_at_once: AtOnce = None,
+    queue_size: QueueSize = None,
+    max_upload_bytes: MaxUpload = None,
+    max_batch_images: MaxImages = None,
+    decode_timeout_s: DecodeTimeout = None,
+    deadline_s: Deadline = None,
+    body_timeout_s: BodyTimeout = None,
+    drain_s: Drain = None,
 ) -> None:
     """Serve boxes and class probabilities over HTTP.
 
-    Settings may also come from the environment: LUCENCY_BUNDLES, LUCENCY_HOST, LUCENCY_PORT,
-    LUCENCY_MAX_UPLOAD_BYTES, LUCENCY_ANALYSES_AT_ONCE, LUCENCY_THREADS, LUCENCY_TILES,
-    LUCENCY_FLIP, LUCENCY_ENSEMBLE.
+    Every setting may also come from the environment, as LUCENCY_PORT, or stand in the file of
+    --config, as port: 8000. Several bundles are LUCENCY_BUNDLES, with commas between.
     """
     from lucency.api.settings import read_settings
 
     settings = read_settings(
+        config=config,
         bundles=tuple(bundle) if bundle else None,
         host=host,
         port=port,
         tiles=tiles,
         flip=flip or None,
         ensemble=ensemble or None,
+        cores=cores,
+        batch_size=batch_size,
+        batch_window_ms=batch_window_ms,
+        analyses_at_once=analyses_at_once,
+        queue_size=queue_size,
+        max_upload_bytes=max_upload_bytes,
+        max_batch_images=max_batch_images,
+        decode_timeout_s=decode_timeout_s,
+        deadline_s=deadline_s,
+        body_timeout_s=body_timeout_s,
+        drain_s=drain_s,
+        api_keys_file=api_keys_file,
+        audit_file=audit_file,
+        feedback_folder=feedback_folder,
     )
-    if not settings.is_loopback:
-        _accept_public(settings.host, allowed=allow_public)
 
     from lucency.api.server import run_server
 
     run_server(settings)
-
-
-def predict(
-    images: Annotated[
-        list[Path], typer.Argument(help="PNG, JPEG, TIFF or DICOM files, or folders of them.")
-    ],
-    bundle: Bundles = None,
-    conf: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, help="Threshold of boxes; replaces the operating point."),
-    ] = None,
-    operating_point: Annotated[
-        str | None,
-        typer.Option(help="screening, balanced or specific.", show_default="the bundle's own"),
-    ] = None,
-    frame: Annotated[
-        int | None,
-        typer.Option(min=1, help="Frame of DICOM files or page of TIFFs that have several."),
-    ] = None,
-    kind: Annotated[
-        KindAsked,
-        typer.Option(
-            help="What the images show: chest or bone runs the models for that, any runs all; auto "
-            "asks the router, if one is loaded, which refuses what is neither."
-        ),
-    ] = KindAsked.AUTO,
-    json_path: Annotated[
-        Path | None,
-        typer.Option("--json", help="Write the service's answers here, one line a file."),
-    ] = None,
-    pictures: Annotated[
-        Path | None, typer.Option(help="New folder for the images with their boxes.")
-    ] = None,
-    tiles: Tiles = None,
-    flip: Flip = False,
-    ensemble: Ensemble = False,
-) -> None:
-    """Find boxes and class probabilities in image files; ends with status 1 if any failed."""
-    from lucency.api.loading import load_bundles, other_looks, terms
-    from lucency.api.pipeline import Pipeline
-    from lucency.api.predict import images_of, predict_files, print_table
-    from lucency.api.settings import read_settings
-
-    paths = images_of(images)
-    settings = read_settings(
-        bundles=tuple(bundle) if bundle else None,
-        tiles=tiles,
-        flip=flip or None,
-        ensemble=ensemble or None,
-    )
-    bundles = load_bundles(settings.bundles)
-    for line in (*terms(bundles), *other_looks(bundles, settings.options)):
-        typer.echo(line, err=True)
-    pipeline = Pipeline(
-        bundles,
-        threads=settings.threads,
-        options=settings.options,
-        ensemble=settings.ensemble,
-    )
-    outcomes = predict_files(
-        pipeline,
-        paths,
-        conf=conf,
-        operating_point=operating_point,
-        frame=frame,
-        kind=kind,
-        json_path=json_path,
-        pictures=pictures,
-    )
-    print_table(outcomes)
-    if any(outcome.error for outcome in outcomes):
-        raise typer.Exit(1)
-
-
-def _accept_public(host: str, *, allowed: bool) -> None:
-    from lucency.configs.errors import ConfigError
-
-    if not allowed:
-        raise ConfigError(
-            f"--host {host}: others could reach this address, and this version has no "
-            "authentication; listen on 127.0.0.1 behind a proxy, or add --allow-public"
-        )
-    typer.echo(
-        f"warning: {host} can be reached by others and there is no authentication yet (it comes "
-        "with a later version); put a proxy that checks who asks in front",
-        err=True,
-    )

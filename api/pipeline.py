@@ -1,49 +1,39 @@
 """From the bytes of one image to a `Report`: the loaded models and what they are asked.
 
 `serve` and `predict` both come through here, so they answer alike. The same bytes, bundles and
-parameters give the same findings, bit for bit, and the same `Report.id`.
+parameters give the same findings, bit for bit, and the same `Report.id`, whatever else is going on.
 """
 
 import hashlib
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
-from lucency.annotations.choices import KindAsked
-from lucency.api.answers import applied_thresholds, classification, disagreements, found_boxes
+from lucency.api.asking import Asked
+from lucency.api.examination import Examined, Models, examine
 from lucency.api.finders import make_finders
+from lucency.api.identity import models_identity, report_identity
 from lucency.api.loading import check_together
-from lucency.api.routing import Chosen, choose, take_route
-from lucency.api.schemas import (
-    AppliedThresholds,
-    Disagreement,
-    FoundBox,
-    ImageClassification,
-    ImageFacts,
-    ModelFacts,
-    Report,
-    RouteTaken,
-    Timings,
-    model_facts,
-    model_used,
-)
+from lucency.api.model_runs import ModelRuns, too_late
+from lucency.api.model_schemas import ModelDetail, ModelFacts, model_facts, model_used
+from lucency.api.model_sessions import ModelSessions
+from lucency.api.routing import named
+from lucency.api.schemas import AppliedThresholds, ImageFacts, Report, Timings
+from lucency.api.stopwatch import Stopwatch
+from lucency.api.thresholds import applied_thresholds, check_classes
+from lucency.api.views import Views
 from lucency.classification.classifier import Classifier
-from lucency.classification.router import route
-from lucency.configs.bundle import Bundle
+from lucency.classification.typical_images import read_typical
+from lucency.configs.bundle import MODEL_CARD, Bundle
+from lucency.configs.errors import BundleError, ConfigError
 from lucency.configs.inference import InferenceOptions
 from lucency.datasets.radiographs import Radiograph, decode_radiograph
 from lucency.datasets.sandbox import Sandbox
 from lucency.detection.detector import Detector
 
-DEFAULT_MAX_FINDINGS = 100
-# What of a manifest decides the answer, apart from thresholds and options.
-_BEHAVIOUR = {
-    *("class_names", "input_size", "display_digest", "calibration", "fusion"),
-    *("exclusive", "role", "kinds"),
-}
+
+AS_THE_BUNDLES_SAY = Asked()
 
 
 @dataclass(frozen=True)
@@ -54,23 +44,14 @@ class Analysis:
     report: Report
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What all detectors found, and where they contradict the classifiers."""
-
-    boxes: tuple[FoundBox, ...]
-    disagreements: tuple[Disagreement, ...]
-
-
 class Pipeline:
     """The loaded models; `analyze` may be called from several threads.
 
-    Each model has one owner at a time: ONNX Runtime uses all cores for one image, so two images
-    in one session would only slow each other down. With a ``sandbox``, which belongs to the caller,
-    images are decoded in it; without one in this process, which is for one's own files.
-    ``options`` replace those that stand in the detectors' bundles; with ``ensemble`` all detectors
-    answer as one. If one of the bundles is a router, models see those images alone that they are
-    for.
+    With a ``sandbox``, which belongs to the caller, images are decoded in it; without one in this
+    process, which is for one's own files. ``options`` replace those that stand in the detectors'
+    bundles; with ``ensemble`` all detectors answer as one. If one of the bundles is a router,
+    models see those images alone that they are for. ``cores``, ``batch_size`` and
+    ``batch_window_ms`` are those of `ModelSessions`, which it owns; leave it by `close`.
 
     Raises
     ------
@@ -84,54 +65,62 @@ class Pipeline:
         self,
         bundles: Sequence[Bundle],
         *,
-        threads: int = 0,
+        cores: int = 0,
+        batch_size: int = 4,
+        batch_window_ms: float = 0.0,
         sandbox: Sandbox | None = None,
         options: InferenceOptions | None = None,
         ensemble: bool = False,
     ) -> None:
         check_together(bundles)
-        self._decode = decode_radiograph if sandbox is None else sandbox.decode
-        self._bundles = tuple(bundles)
+        self.bundles = tuple(bundles)
+        self._sandbox = sandbox
         self._options = options
-        self._ensemble = ensemble
-        detectors: list[Detector] = []
-        self._classifiers: list[Classifier] = []
-        self._router: Classifier | None = None
-        for bundle in bundles:
-            if bundle.manifest.task == "detection":
-                detectors.append(Detector(bundle, threads=threads))
-            elif bundle.manifest.role == "router":
-                self._router = Classifier(bundle, threads=threads)
-            else:
-                self._classifiers.append(Classifier(bundle, threads=threads))
-        self._finders = make_finders(detectors, options=options, ensemble=ensemble)
-        names = [one.name for one in self._finders]
-        names += [bundle.manifest.name for bundle in bundles]
-        self._locks = {name: threading.Lock() for name in names}
+        self._cards = {bundle.manifest.name: _card(bundle) for bundle in bundles}
+        self._identity = models_identity(bundles, options)
+        self._used = {
+            bundle.manifest.name: model_used(bundle, options=options, ensemble=ensemble)
+            for bundle in bundles
+        }
+        self._version = version("lucency")
+        self._sessions = ModelSessions(
+            bundles, cores=cores, batch_size=batch_size, batch_window_ms=batch_window_ms
+        )
+        try:
+            self._models = self._open(ensemble)
+        except BaseException:
+            self._sessions.close()
+            raise
 
     def model_facts(self) -> tuple[ModelFacts, ...]:
         """What the manifests of the loaded bundles say."""
-        return tuple(model_facts(bundle) for bundle in self._bundles)
+        return tuple(model_facts(bundle) for bundle in self.bundles)
+
+    def model_detail(self, name: str) -> ModelDetail:
+        """All about one model; raises `ConfigError` if none is loaded by that name."""
+        for bundle in self.bundles:
+            if bundle.manifest.name == name:
+                return ModelDetail(
+                    facts=model_facts(bundle), manifest=bundle.manifest, card=self._cards[name]
+                )
+        known = ", ".join(bundle.manifest.name for bundle in self.bundles)
+        raise ConfigError(f"model: there is none named {name!r:.60}; there are: {known}")
+
+    def close(self) -> None:
+        """Finish what is being analysed and close the sessions; then nothing can be any more."""
+        self._sessions.close()
 
     def analyze(
         self,
         data: bytes,
         *,
         name: str,
-        frame: int | None = None,
-        conf: float | None = None,
-        operating_point: str | None = None,
-        max_detections: int = DEFAULT_MAX_FINDINGS,
-        kind: KindAsked = KindAsked.AUTO,
+        asked: Asked = AS_THE_BUNDLES_SAY,
+        deadline: float | None = None,
     ) -> Analysis:
-        """Decode one image and run every model on it that is for its kind.
+        """Decode one image and run every model on it that is asked and for its kind.
 
-        ``name`` leads error messages. ``frame`` counts from 1 and is needed where the image has
-        several. ``operating_point`` None means each bundle's default.
-        ``conf`` replaces the thresholds of boxes for every class; verdicts on the whole image
-        keep their operating point. ``max_detections`` is the largest number of findings of all
-        detectors together, the best first. ``kind`` says what the image shows; ``auto`` asks the
-        router, if there is one, and ``any`` runs all models.
+        ``name`` leads error messages. ``deadline`` is a value of `time.monotonic`.
 
         Raises
         ------
@@ -139,138 +128,115 @@ class Pipeline:
             The image cannot be decoded, the router takes it for neither chest nor bone, or no
             model is for its kind.
         ConfigError
-            A model has no such operating point, or ``conf`` is not a probability.
+            A model has no such operating point, there is no such model or class, or ``conf`` is
+            not a probability.
+        DeadlineError
+            The answer would come too late.
 
         """
-        start = time.perf_counter()
-        took: dict[str, float] = {}
-        applied = self._thresholds(conf=conf, operating_point=operating_point)
-        radiograph = self._decode(data, name=name, frame=frame)
-        decode_ms = _milliseconds_since(start)
-        chosen = self._choose(radiograph, kind=kind, name=name, took=took)
-        applied = {model: applied[model] for model in chosen.names}
-        classifications = self._classify(radiograph, chosen, applied, took)
-        found = self._find(radiograph, chosen, applied, classifications, took)
-        image = _image_facts(data, radiograph)
-        report = Report(
-            id=self._identity(
-                image,
-                applied.values(),
-                chosen.route,
-                max_detections=max_detections,
-                frame=frame or 1,
+        watch = Stopwatch()
+        finders, classifiers = named(self._models.finders, self._models.classifiers, asked.models)
+        models = replace(self._models, finders=finders, classifiers=classifiers)
+        applied = _thresholds(models, asked)
+        radiograph = self._decoded(data, asked, watch, name=name, deadline=deadline)
+        runs = ModelRuns(self._sessions, deadline=deadline, name=name)
+        examined = examine(Views(radiograph), models, applied, asked=asked, runs=runs, name=name)
+        image = _image_facts(data, radiograph, examined)
+        return Analysis(radiograph, self._report(image, examined, asked, watch.timings(runs)))
+
+    def _decoded(
+        self, data: bytes, asked: Asked, watch: Stopwatch, *, name: str, deadline: float | None
+    ) -> Radiograph:
+        if deadline is not None and time.monotonic() >= deadline:
+            raise too_late(name)
+        watch.asked()
+        if self._sandbox is None:
+            radiograph = decode_radiograph(data, name=name, frame=asked.frame)
+        else:
+            try:
+                radiograph = self._sandbox.decode(
+                    data,
+                    name=name,
+                    frame=asked.frame,
+                    deadline=deadline,
+                    on_begin=watch.decoding,
+                )
+            except TimeoutError:
+                raise too_late(name) from None
+        watch.decoded()
+        return radiograph
+
+    def _open(self, ensemble: bool) -> Models:
+        detectors: list[Detector] = []
+        classifiers: list[Classifier] = []
+        router: Classifier | None = None
+        for bundle in self.bundles:
+            session = self._sessions.session(bundle.manifest.name)
+            if bundle.manifest.task == "detection":
+                detectors.append(Detector(bundle, session=session))
+            elif bundle.manifest.role == "router":
+                router = Classifier(bundle, session=session)
+            else:
+                classifiers.append(Classifier(bundle, session=session))
+        finders = make_finders(detectors, options=self._options, ensemble=ensemble)
+        typical = {one.manifest.name: read_typical(one.bundle) for one in classifiers}
+        return Models(
+            finders,
+            tuple(classifiers),
+            router,
+            {model: known for model, known in typical.items() if known is not None},
+        )
+
+    def _report(
+        self, image: ImageFacts, examined: Examined, asked: Asked, timings: Timings
+    ) -> Report:
+        return Report(
+            id=report_identity(
+                image.sha256,
+                self._identity,
+                asked,
+                route=examined.chosen.route,
+                applied=examined.applied.values(),
             ),
             image=image,
-            route=chosen.route,
-            findings=found.boxes[:max_detections],
-            classifications=tuple(classifications.values()),
-            disagreements=found.disagreements,
-            operating_point=_common_point(applied.values()),
-            thresholds=tuple(applied.values()),
+            route=examined.chosen.route,
+            findings=examined.boxes[: asked.max_detections],
+            classifications=examined.classifications,
+            flags=examined.flags,
+            heatmaps=examined.heatmaps,
+            operating_point=_common_point(examined.applied.values()),
+            thresholds=tuple(examined.applied.values()),
             models=tuple(
-                model_used(bundle, options=self._options, ensemble=self._ensemble)
-                for bundle in chosen.used(self._bundles)
+                self._used[bundle.manifest.name] for bundle in examined.chosen.used(self.bundles)
             ),
-            left_out=chosen.left_out,
-            lucency_version=version("lucency"),
-            timings_ms=Timings(decode=decode_ms, models=took, total=_milliseconds_since(start)),
+            left_out=examined.chosen.left_out,
+            lucency_version=self._version,
+            timings_ms=timings,
         )
-        return Analysis(radiograph, report)
 
-    def _thresholds(
-        self, *, conf: float | None, operating_point: str | None
-    ) -> dict[str, AppliedThresholds]:
-        """The thresholds of each detector, or of their ensemble, and of each classifier."""
-        manifests = {one.name: one.manifests for one in self._finders}
-        manifests |= {one.manifest.name: (one.manifest,) for one in self._classifiers}
-        return {
-            model: applied_thresholds(
-                of_model, model=model, conf=conf, operating_point=operating_point
-            )
-            for model, of_model in manifests.items()
-        }
 
-    def _choose(
-        self, radiograph: Radiograph, *, kind: KindAsked, name: str, took: dict[str, float]
-    ) -> Chosen:
-        """The models that are for the image; raises `ImageError` if it is for none."""
-        found, router = None, self._router
-        if router is not None and kind is KindAsked.AUTO:
-            model = router.manifest.name
-            with self._locks[model], _measured(took, model):
-                found = route(radiograph, router)
-        taken = take_route(kind, found, name=name)
-        return choose(self._finders, self._classifiers, taken, name=name)
+def _thresholds(models: Models, asked: Asked) -> dict[str, AppliedThresholds]:
+    """The thresholds of each detector, or of their ensemble, and of each classifier."""
+    manifests = {one.name: one.manifests for one in models.finders}
+    manifests |= {one.manifest.name: (one.manifest,) for one in models.classifiers}
+    check_classes(
+        asked.conf, [name for of_it in manifests.values() for name in of_it[0].class_names]
+    )
+    return {
+        model: applied_thresholds(of_it, model=model, asked=asked)
+        for model, of_it in manifests.items()
+    }
 
-    def _classify(
-        self,
-        radiograph: Radiograph,
-        chosen: Chosen,
-        applied: Mapping[str, AppliedThresholds],
-        took: dict[str, float],
-    ) -> dict[str, ImageClassification]:
-        """What each classifier says, by its name."""
-        answers: dict[str, ImageClassification] = {}
-        for classifier in chosen.classifiers:
-            model = classifier.manifest.name
-            with self._locks[model], _measured(took, model):
-                answers[model] = classification(classifier, radiograph, applied[model])
-        return answers
 
-    def _find(
-        self,
-        radiograph: Radiograph,
-        chosen: Chosen,
-        applied: Mapping[str, AppliedThresholds],
-        classifications: Mapping[str, ImageClassification],
-        took: dict[str, float],
-    ) -> _Found:
-        boxes: list[FoundBox] = []
-        contradicted: list[Disagreement] = []
-        partners = {
-            one.bundle.digest: classifications[one.manifest.name] for one in chosen.classifiers
-        }
-        images = {digest: answer.probabilities for digest, answer in partners.items()}
-        for finder in chosen.finders:
-            thresholds = applied[finder.name]
-            with self._locks[finder.name], _measured(took, finder.name):
-                least = min(thresholds.thresholds.values())
-                detections = finder.find(radiograph, least=least, images=images)
-            found = list(found_boxes(detections, thresholds, size_wh=radiograph.size_wh))
-            boxes += found
-            if finder.fusion is not None:
-                answer = partners[finder.fusion.classifier_sha256]
-                contradicted += disagreements(finder, detections, found, answer)
-        boxes.sort(key=lambda box: -box.score)  # stable: ties keep the models' order
-        return _Found(tuple(boxes), tuple(contradicted))
-
-    def _identity(
-        self,
-        image: ImageFacts,
-        applied: Iterable[AppliedThresholds],
-        route: RouteTaken | None,
-        *,
-        max_detections: int,
-        frame: int,
-    ) -> str:
-        """A digest of all that decides the answer."""
-        asked = [image.sha256]
-        for bundle in self._bundles:
-            manifest = bundle.manifest
-            options = manifest.inference
-            if manifest.task == "detection":  # naming a bundle's own changes nothing
-                options = self._options or options
-            asked += [
-                bundle.digest,
-                options.model_dump_json(),
-                manifest.model_dump_json(include=_BEHAVIOUR),
-            ]
-        asked += [each.model_dump_json() for each in applied]
-        if route is not None:
-            asked.append(route.model_dump_json(include={"kind", "basis"}))
-        if frame > 1:  # naming the first frame changes nothing
-            asked.append(f"frame {frame}")
-        return hashlib.sha256("\n".join([*asked, str(max_detections)]).encode()).hexdigest()[:32]
+def _card(bundle: Bundle) -> str:
+    """The model card of now: the file may be another when somebody asks for it."""
+    try:
+        return (bundle.path / MODEL_CARD).read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise BundleError(
+            f"{bundle.path / MODEL_CARD}: cannot be read: {error.strerror}; copy or export the "
+            "bundle again"
+        ) from None
 
 
 def _common_point(applied: Iterable[AppliedThresholds]) -> str | None:
@@ -278,18 +244,14 @@ def _common_point(applied: Iterable[AppliedThresholds]) -> str | None:
     return points.pop() if len(points) == 1 else None
 
 
-def _image_facts(data: bytes, radiograph: Radiograph) -> ImageFacts:
+def _image_facts(data: bytes, radiograph: Radiograph, examined: Examined) -> ImageFacts:
     width, height = radiograph.size_wh
-    digest = hashlib.sha256(data).hexdigest()
-    return ImageFacts(width=width, height=height, sha256=digest, kind=radiograph.kind)
-
-
-@contextmanager
-def _measured(took: dict[str, float], step: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    took[step] = _milliseconds_since(start)
-
-
-def _milliseconds_since(start: float) -> float:
-    return round((time.perf_counter() - start) * 1000, 2)
+    route = examined.chosen.route
+    return ImageFacts(
+        width=width,
+        height=height,
+        bits=radiograph.bits,
+        sha256=hashlib.sha256(data).hexdigest(),
+        kind=radiograph.kind,
+        body_part=None if route is None else route.kind,
+    )

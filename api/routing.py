@@ -1,4 +1,4 @@
-"""Which of the loaded models an image is for, and the refusal of one that is for none.
+"""Which of the loaded models are asked, and which of those an image is for.
 
 Models whose manifest names ``kinds`` see those alone; without a router, or where the caller says
 ``any``, all models see every image.
@@ -14,7 +14,7 @@ from lucency.api.schemas import LeftOut, RouteTaken
 from lucency.classification.classifier import Classifier
 from lucency.classification.router import Route
 from lucency.configs.bundle import Bundle, BundleManifest, RadiographKind
-from lucency.configs.errors import ImageError, ImageFault
+from lucency.configs.errors import ConfigError, ImageError, ImageFault
 
 _OVERRIDE = "say what it is by kind: chest, bone or any"
 
@@ -46,6 +46,34 @@ class Chosen:
             for bundle in bundles
             if bundle.manifest.name in names or (asked and bundle.manifest.role == "router")
         )
+
+
+def named(
+    finders: Sequence[Finder], classifiers: Sequence[Classifier], models: Sequence[str] | None
+) -> tuple[tuple[Finder, ...], tuple[Classifier, ...]]:
+    """The models of these names, all of them where None is given.
+
+    The classifier that a detector is fused with is asked with it. An ensemble has one name, those
+    of its members joined by `` + ``.
+
+    Raises
+    ------
+    ConfigError
+        A name is unknown, or none is named.
+
+    """
+    if models is None:
+        return tuple(finders), tuple(classifiers)
+    known = [*(one.name for one in finders), *(one.manifest.name for one in classifiers)]
+    unknown = [name for name in models if name not in known]
+    if unknown or not models:
+        found = f"there is none named {unknown[0]!r:.60}" if unknown else "none is named"
+        raise ConfigError(f"models: {found}; name some of: {', '.join(known)}")
+    chosen = tuple(one for one in finders if one.name in models)
+    partners = {one.fusion.classifier_sha256 for one in chosen if one.fusion is not None}
+    return chosen, tuple(
+        one for one in classifiers if one.manifest.name in models or one.bundle.digest in partners
+    )
 
 
 def take_route(kind: KindAsked, found: Route | None, *, name: str) -> RouteTaken | None:
@@ -109,8 +137,8 @@ def choose(
     if route is not None and not looking and not seeing:
         known = ", ".join(f"{one.model} ({' and '.join(one.kinds)})" for one in left_out)
         raise ImageError(
-            f"{name}: is a radiograph of kind '{route.kind}', and no loaded model is for those, "
-            f"only: {known}; load another bundle, or {_OVERRIDE}",
+            f"{name}: is a radiograph of kind '{route.kind}', and none of the models that were "
+            f"asked is for those: {known}; ask or load another, or {_OVERRIDE}",
             ImageFault.NO_MODEL,
         )
     return Chosen(route, looking, seeing, left_out)

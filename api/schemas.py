@@ -1,17 +1,20 @@
-"""The wire: what the service answers, apart from the core types; `predict` writes the same."""
+"""The wire: what the service answers for an image; `predict` writes the same.
+
+Core types stay apart: a change within does not change what applications read.
+"""
 
 from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lucency.configs.bundle import RESEARCH_USE, Bundle, BundleManifest, RadiographKind
-from lucency.configs.errors import ImageFault
-from lucency.configs.fusion import FusionSpec
+from lucency.configs.bundle import RESEARCH_USE, RadiographKind
 from lucency.configs.inference import InferenceOptions
 
-EXAMPLE_MODEL = "fracture-yolo11n"
-DisagreementKind = Literal["no-box", "box-without-image-finding"]
+Tier = Literal["sure", "doubtful"]
+FlagKind = Literal[
+    "no-box", "box-without-image-finding", "kind-contradicted", "out-of-distribution"
+]
 
 
 class Wire(BaseModel):
@@ -34,8 +37,12 @@ class ImageFacts(Wire):
 
     width: int
     height: int
+    bits: int = Field(description="of a stored value, such as 8, 12 or 16")
     sha256: str = Field(description="SHA-256 of the bytes that were sent")
-    kind: str = Field(description="file format, such as dicom, png or jpeg")
+    kind: str = Field(description="file format: dicom, png, jpeg or tiff")
+    body_part: RadiographKind | None = Field(
+        description="as routed, see `route`; null where nobody told"
+    )
 
 
 class FoundBox(Wire):
@@ -46,7 +53,16 @@ class FoundBox(Wire):
     label: str = Field(description="the class that it was found as")
     score: float = Field(description="the probability of that class")
     probabilities: Mapping[str, float] = Field(
-        description="probability of every class; independent, so they need not add up to 1"
+        description="probability of every class, calibrated where the model is (see `models`); "
+        "independent, so they need not add up to 1"
+    )
+    raw_probabilities: Mapping[str, float] | None = Field(
+        description="the network's own, before calibration and fusion; null of an ensemble"
+    )
+    threshold: float = Field(description="that of the class, which the score reaches")
+    tier: Tier = Field(
+        description="sure: the score reaches the threshold of the class at the model's operating "
+        "point 'specific'; else doubtful"
     )
     model: str
 
@@ -55,26 +71,47 @@ class ImageClassification(Wire):
     """What a classifier says of the whole image."""
 
     model: str
-    probabilities: Mapping[str, float]
+    probabilities: Mapping[str, float] = Field(description="calibrated where the model is")
+    raw_probabilities: Mapping[str, float] = Field(description="the network's own")
     thresholds: Mapping[str, float]
-    verdicts: Mapping[str, bool] = Field(description="probability at or above the threshold")
+    verdicts: Mapping[str, bool] = Field(
+        description="probability at or above the threshold; of classes that exclude each other "
+        "only the likeliest can be true"
+    )
 
 
-class Disagreement(Wire):
-    """A detector whose scores are fused with a classifier, and that classifier, disagree.
+class Flag(Wire):
+    """A reason to look twice at the answer.
 
-    ``no-box``: the classifier is sure of a finding, and no box reaches its threshold.
-    ``box-without-image-finding``: a box does, and the classifier is sure that there is nothing.
+    ``no-box``: the classifier that a detector is fused with is sure of a finding, and no box
+    reaches its threshold. ``box-without-image-finding``: a box does, and the classifier is sure
+    that there is nothing. ``kind-contradicted``: the DICOM attributes say one kind of radiograph
+    and the router's network is sure of another. ``out-of-distribution``: the image is unlike what
+    the model has learnt from, so its figures do not tell how good it is here.
     """
 
-    kind: DisagreementKind
-    detector: str
-    classifier: str
-    label: str = Field(description="which of the classifier's labels")
-    image_probability: float = Field(description="that of the whole image")
-    best_box_score: float | None = Field(
-        description="of all boxes, below their threshold too; null where there are none"
+    kind: FlagKind
+    message: str = Field(description="one sentence")
+    models: tuple[str, ...] = Field(description="whose answers are in doubt")
+    label: str | None = None
+    figures: Mapping[str, float] = Field(
+        default={}, description="what it was told by, such as image_probability and best_box_score"
     )
+
+
+class HeatMap(Wire):
+    """What of the image speaks for a label, by Grad-CAM; no finer than the last feature map.
+
+    It shows what the model reacts to, not whether it is right.
+    """
+
+    model: str
+    label: str
+    png: str = Field(
+        description="8-bit grey PNG in base64, 255 the hottest place; lies over the whole stored "
+        "image, whatever its own size"
+    )
+    any_heat: bool = Field(description="false: nothing in the image speaks for the label")
 
 
 class RouteTaken(Wire):
@@ -103,7 +140,9 @@ class AppliedThresholds(Wire):
     """The thresholds of one model for this image, one for each class."""
 
     model: str
-    operating_point: str | None = Field(description="null where `conf` was given instead")
+    operating_point: str | None = Field(
+        description="null where `conf` replaced a threshold of this model"
+    )
     thresholds: Mapping[str, float]
 
 
@@ -127,10 +166,12 @@ class ModelUsed(Wire):
 
 
 class Timings(Wire):
-    """Milliseconds: decoding, each model by name, and all together."""
+    """Milliseconds: ``own`` is what neither decoding nor a model's network took, nor waiting."""
 
+    wait: float = Field(description="for a free process to decode in, and for the models")
     decode: float
-    models: Mapping[str, float]
+    models: Mapping[str, float] = Field(description="the network of each model")
+    own: float = Field(description="display, boxes, thresholds and the answer")
     total: float
 
 
@@ -144,8 +185,9 @@ class Report(Wire):
     )
     findings: tuple[FoundBox, ...] = Field(description="best first")
     classifications: tuple[ImageClassification, ...]
-    disagreements: tuple[Disagreement, ...] = Field(
-        description="of detectors with the classifiers that their scores are fused with"
+    flags: tuple[Flag, ...] = Field(description="reasons to look twice")
+    heatmaps: tuple[HeatMap, ...] | None = Field(
+        description="of each label of each classifier; null where `heatmap` was not asked for"
     )
     operating_point: str | None = Field(
         description="applied by every model; null where they differ, see `thresholds`"
@@ -156,163 +198,3 @@ class Report(Wire):
     lucency_version: str
     timings_ms: Timings
     notice: str = RESEARCH_USE
-
-
-class ModelFacts(Wire):
-    """What the manifest of a loaded bundle says."""
-
-    name: str
-    task: str
-    role: str = Field(description="findings, or router: tells what kind of radiograph it is")
-    kinds: tuple[RadiographKind, ...] = Field(
-        description="the radiographs that it is for: chest, bone; none: any"
-    )
-    architecture: str
-    digest: str = Field(description="SHA-256 of the model file")
-    created: str
-    class_names: tuple[str, ...]
-    exclusive: bool = Field(description="its classes exclude each other and add up to 1")
-    input_size: int = Field(description="side of the square input in pixels")
-    precision: str = Field(description="of the weights: fp32, fp16 or int8")
-    calibrated: bool = Field(
-        description="scores are probabilities, fitted to validation data; else only an order"
-    )
-    inference: InferenceOptions = Field(
-        description="what a detector's thresholds were chosen with; `models` of an answer says "
-        "what it was run with"
-    )
-    fusion: FusionSpec | None = Field(description="with which classifier scores are fused")
-    operating_points: Mapping[str, Mapping[str, float]]
-    default_operating_point: str
-    metrics: Mapping[str, float]
-    metric_intervals: Mapping[str, tuple[float, float]] = Field(
-        description="95% intervals of those metrics that have one"
-    )
-    metrics_split: str
-    training_data: Mapping[str, str]
-    licence: str
-    commercial_use: bool = Field(description="whether the licence of its data allows it")
-    intended_use: str
-
-
-class ModelList(Wire):
-    """The loaded models."""
-
-    models: tuple[ModelFacts, ...]
-
-
-class Health(Wire):
-    """Whether the process lives, or is ready for images."""
-
-    status: str
-
-
-class ErrorBody(Wire):
-    """A stable code for programs and one sentence for people."""
-
-    code: str
-    message: str
-    fault: ImageFault | None = Field(
-        default=None,
-        description="only of an image that is refused: why, in one stable word",
-    )
-
-
-class ErrorAnswer(Wire):
-    """What every refused request is answered with."""
-
-    error: ErrorBody
-
-
-def model_facts(bundle: Bundle) -> ModelFacts:
-    """The facts of a bundle that clients may need."""
-    shared = ModelFacts.model_fields.keys() - {"digest", "calibrated"}
-    facts = {name: getattr(bundle.manifest, name) for name in shared}
-    return ModelFacts(digest=bundle.digest, calibrated=is_calibrated(bundle.manifest), **facts)
-
-
-def model_used(
-    bundle: Bundle, *, options: InferenceOptions | None, ensemble: bool = False
-) -> ModelUsed:
-    """Which weights gave an answer, and how; ``options`` None means the bundle's own.
-
-    Looking otherwise, or averaging with other models, changes scores, so what was fitted to those
-    of the bundle alone tells nothing of them.
-    """
-    manifest = bundle.manifest
-    as_fitted = options in (None, manifest.inference) and not ensemble
-    return ModelUsed(
-        name=manifest.name,
-        task=manifest.task,
-        digest=bundle.digest,
-        created=manifest.created,
-        calibrated=is_calibrated(manifest) and (as_fitted or manifest.task != "detection"),
-        inference=(options or manifest.inference) if manifest.task == "detection" else None,
-        licence=manifest.licence,
-        commercial_use=manifest.commercial_use,
-        intended_use=manifest.intended_use,
-    )
-
-
-def is_calibrated(manifest: BundleManifest) -> bool:
-    """Whether scores were fitted to be probabilities: fusion is such a fit, too."""
-    return bool(manifest.calibration) or manifest.fusion is not None
-
-
-def error_answer(
-    code: str, message: str, *, fault: ImageFault | None = None
-) -> Mapping[str, Mapping[str, str]]:
-    """An `ErrorAnswer` as JSON: the one form that all errors have."""
-    body = ErrorBody(code=code, message=" ".join(message.split()), fault=fault)
-    return ErrorAnswer(error=body).model_dump(mode="json", exclude_none=True)
-
-
-def image_error_code(fault: ImageFault) -> str:
-    """The stable code of an image that is refused: by the router, or because it is unreadable."""
-    routed = fault in (ImageFault.NO_RADIOGRAPH, ImageFault.NO_MODEL)
-    return "unsuitable_image" if routed else "unreadable_image"
-
-
-def example_report() -> Report:
-    """An answer as the interface's description shows it."""
-    box = WireBox(x1=212.4, y1=388.1, x2=301.9, y2=455.0)
-    thresholds = {"fracture": 0.31}
-    return Report(
-        id="5b1f0c7d9a3e4f62",
-        image=ImageFacts(width=1024, height=1280, sha256="9f86d081884c7d65…", kind="dicom"),
-        route=RouteTaken(kind="bone", basis="tags", probability=0.998, contradicted=False),
-        findings=(
-            FoundBox(
-                box=box,
-                box_normalised=WireBox(x1=0.2074, y1=0.3032, x2=0.2948, y2=0.3555),
-                label="fracture",
-                score=0.87,
-                probabilities={"fracture": 0.87},
-                model=EXAMPLE_MODEL,
-            ),
-        ),
-        classifications=(),
-        disagreements=(),
-        operating_point="balanced",
-        thresholds=(
-            AppliedThresholds(
-                model=EXAMPLE_MODEL, operating_point="balanced", thresholds=thresholds
-            ),
-        ),
-        models=(
-            ModelUsed(
-                name=EXAMPLE_MODEL,
-                task="detection",
-                digest="2c26b46b68ffc68f…",
-                created="2025-01-31T12:00:00Z",
-                calibrated=True,
-                inference=InferenceOptions(),
-                licence="AGPL-3.0-or-later",
-                commercial_use=True,
-                intended_use="Research on finding fractures in radiographs of the limbs.",
-            ),
-        ),
-        left_out=(LeftOut(model="chest-lesion", kinds=("chest",)),),
-        lucency_version="0.1.0",
-        timings_ms=Timings(decode=12.1, models={EXAMPLE_MODEL: 48.0}, total=61.3),
-    )

@@ -3,9 +3,9 @@
 #
 #   benchmarks/default_classifiers.sh DATA OUT
 #
-# DATA holds pneumonia/, tb_sites/ and fracatlas/. Steps whose result stands in OUT are passed over, and an
-# interrupted training goes on. On two processor cores it takes some hours, half of them for the
-# cross-validation of `tb`, which is left out with FOLDS=no.
+# DATA holds pneumonia/, tb_sites/, fracatlas/ and, for measuring alone, tbx11k/. Steps whose result
+# stands in OUT are passed over, and an interrupted training goes on. On two processor cores it takes
+# some hours, half of them for the cross-validation of `tb`, which is left out with FOLDS=no.
 set -euo pipefail
 data=$1 out=$2 here=$(dirname "$0")
 mkdir -p "$out/sets"
@@ -59,3 +59,17 @@ export_as pneumonia-run pneumonia pneumonia int8
 export_as tb-run tb tb int8
 export_as router-run kinds router fp32
 step python "$here/router_confusion.py" "$out/router" "$out/sets/kinds"
+
+# Which images unlike their own `pneumonia` and `tb` flag; export has fitted it.
+unlike() {  # BUNDLE --other …
+  [ -s "$out/$1-unlike.md" ] || step python "$here/typical_images.py" "$out/$1" "$out/sets/$1" \
+    "${@:2}" --other "adults, TBX11K=$data/tbx11k/images" --other "bones=$data/fracatlas/images" \
+    --other "no radiographs=$out/sets/kinds:other=1" | tee "$out/$1-unlike.md"
+}
+unlike pneumonia --other "adults without TB=$out/sets/tb:tb=0" --other "adults with TB=$out/sets/tb:tb=1"
+unlike tb --other "children without pneumonia=$out/sets/pneumonia:pneumonia=0" \
+  --other "children with pneumonia=$out/sets/pneumonia:pneumonia=1"
+if [ "${FOLDS:-yes}" = yes ]; then
+  step python "$here/typical_sites.py" "$out/tb-folds"
+  step python "$here/typical_sites.py" "$out/tb-left-out"
+fi

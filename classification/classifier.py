@@ -1,22 +1,20 @@
 """A classifier that runs from its bundle with ONNX Runtime; nothing here needs PyTorch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lucency.configs.bundle import Bundle, BundleManifest, find_bundle, load_bundle
 from lucency.configs.errors import BundleError
-from lucency.configs.session import open_session
+from lucency.configs.session import Session, open_session
 from lucency.datasets.display import Displayed, display
 from lucency.datasets.model_input import model_input
 from lucency.datasets.radiographs import Radiograph
 from lucency.evaluation.classifier_calibration import calibrate
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 INPUT = "image"
 PROBABILITIES, MAPS, GRADIENTS = OUTPUTS = ("probabilities", "maps", "gradients")
@@ -41,7 +39,8 @@ class Look:
 class Classifier:
     """Gives the probability of each label for a whole radiograph.
 
-    ``threads`` 0 means one for each core. A classifier may be shared between threads.
+    ``threads`` 0 means one for each core; a ``session`` of the bundle's model is used in place of
+    one of its own. A classifier may be shared between threads.
 
     Raises
     ------
@@ -50,13 +49,13 @@ class Classifier:
 
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int = 0, session: Session | None = None) -> None:
         if bundle.manifest.task != "classification":
             raise BundleError(
                 f"{bundle.path}: is a bundle for {bundle.manifest.task}; a classifier is needed"
             )
         self._bundle = bundle
-        self._session = open_session(bundle, threads=threads)
+        self._session = session or open_session(bundle, threads=threads)
         _check_shapes(bundle, self._session)
 
     @property
@@ -93,7 +92,16 @@ class Classifier:
     def look(self, radiograph: Radiograph) -> Look:
         """Classify and keep what shows where the network looked; raises as `classify`."""
         displayed = display(radiograph, self.manifest.display)
-        raw, maps, gradients = self._run(OUTPUTS, displayed.image)
+        return self.seen(self._session.run(OUTPUTS, self.feed(displayed.image)), displayed)
+
+    def feed(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """The network's input for a grey 8-bit image (h, w) made with the manifest's display."""
+        size, channels = self.manifest.input_size, self.manifest.input_channels
+        return {INPUT: model_input(image, size=size, channels=channels)[None]}
+
+    def seen(self, outputs: Sequence[NDArray[np.float32]], displayed: Displayed) -> Look:
+        """What the network's `OUTPUTS` (1, …) for a ``displayed`` image say."""
+        raw, maps, gradients = (np.asarray(value[0], dtype=np.float32) for value in outputs)
         return Look(raw, maps, gradients, displayed)
 
     def calibrated(self, raw: ArrayLike) -> NDArray[np.float32]:
@@ -111,17 +119,8 @@ class Classifier:
         return values.astype(np.float32)
 
     def _raw(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._run((PROBABILITIES,), image)[0]
-
-    def _run(
-        self, outputs: tuple[str, ...], image: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], ...]:
-        size, channels = self.manifest.input_size, self.manifest.input_channels
-        inputs = model_input(image, size=size, channels=channels)[None]
-        return tuple(
-            np.asarray(value[0], dtype=np.float32)
-            for value in self._session.run(outputs, {INPUT: inputs})
-        )
+        (raw,) = self._session.run((PROBABILITIES,), self.feed(image))
+        return np.asarray(raw[0], dtype=np.float32)
 
 
 def open_classifier(name: str | Path, *, threads: int = 0) -> Classifier:
@@ -137,7 +136,7 @@ def open_classifier(name: str | Path, *, threads: int = 0) -> Classifier:
     return Classifier(load_bundle(path), threads=threads)
 
 
-def _check_shapes(bundle: Bundle, session: "onnxruntime.InferenceSession") -> None:
+def _check_shapes(bundle: Bundle, session: Session) -> None:
     """The manifest is no part of what digests protect: an edited list or size would mislead."""
     manifest = bundle.manifest
     side, classes = manifest.input_size, len(manifest.class_names)

@@ -35,6 +35,7 @@ from lucency.classification.run_folder import (
     read_run_config,
 )
 from lucency.classification.stored_weights import Precision, with_stored_weights
+from lucency.classification.typical_bundle import typical_part
 from lucency.classification.validation import Steps, Validation, validate
 from lucency.configs.bundle import (
     MODEL,
@@ -117,10 +118,12 @@ def export(
     if with_weights:
         files[WEIGHTS] = (run_dir / BEST).read_bytes()
     found = validate(raw, split, config, samples=samples, on_step=steps)
-    checked = _measured(draft, found, told)
+    part = typical_part(classifier, dataset, on_step=steps)
+    checked = _measured(draft, found, told).model_copy(update={"typical": part.spec})
     pictures = card_pictures(found)
     card = model_card(checked, config, environment, found, dataset=dataset, pictures=list(pictures))
-    return write_bundle(out, checked, {**files, MODEL_CARD: card.encode("utf-8"), **pictures})
+    files |= {MODEL_CARD: card.encode("utf-8"), **pictures, **(part.files or {})}
+    return write_bundle(out, checked, files)
 
 
 def read_network(run_dir: Path, config: ClassificationConfig) -> StagedNetwork:

@@ -12,6 +12,7 @@ from lucency.annotations.records import Dataset
 from lucency.classification.measurement import CHIEF_POINT
 from lucency.classification.parity import LIMITS
 from lucency.classification.recipe import ClassificationConfig
+from lucency.classification.typical_bundle import typical_section
 from lucency.classification.validation import Validation
 from lucency.configs.bundle import RESEARCH_USE, BundleManifest
 from lucency.evaluation.classification_measures import ClassificationMeasures
@@ -44,6 +45,7 @@ def model_card(
         _points(config, found),
         _calibration(manifest, found),
         _groups(found),
+        typical_section(manifest.typical),
         _limits(manifest, found),
         _export(manifest),
         _use(manifest),
@@ -270,10 +272,11 @@ def _limits(manifest: BundleManifest, found: Validation) -> str:
         if manifest.role == "router"
         else f"A low probability is not a healthy patient{misses}."
     )
+    unsaid = "" if manifest.typical else ", and it does not say so"
     return f"""## Limits
 
 The model knows only images like those it was trained on: other machines, ages, projections and
-parts of the body may be beyond it, and it does not say so. It has learnt {learnt}, and perhaps
+parts of the body may be beyond it{unsaid}. It has learnt {learnt}, and perhaps
 what went with them by chance, such as the site that took the image. {healthy} The image is
 squeezed to a square, so small findings and proportions suffer."""
 

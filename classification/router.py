@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lucency.classification.classifier import Classifier
 from lucency.configs.bundle import Bundle, BundleManifest
 from lucency.configs.errors import BundleError
@@ -65,10 +68,14 @@ def route(radiograph: Radiograph, classifier: Classifier) -> Route:
 
     """
     check_router(classifier.bundle)
-    values = (float(value) for value in classifier.classify(radiograph))
-    by_name = dict(zip(classifier.manifest.class_names, values, strict=True))
+    return judge(radiograph, classifier.manifest, classifier.classify(radiograph))
+
+
+def judge(radiograph: Radiograph, manifest: BundleManifest, values: NDArray[np.float32]) -> Route:
+    """Tell what kind of image it is from the calibrated probabilities (C,) of a router."""
+    by_name = dict(zip(manifest.class_names, values.tolist(), strict=True))
     probabilities = {kind: by_name[kind] for kind in KINDS}
-    seen = _seen(probabilities, classifier.manifest)
+    seen = _seen(probabilities, manifest)
     told = kind_by_tags(radiograph.tags)
     kind: Kind
     basis: Basis

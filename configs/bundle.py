@@ -2,7 +2,8 @@
 
 A bundle is written atomically and verified when it is loaded: every file's SHA-256 stands in the
 manifest, and ``model.onnx`` is read once, as the bytes that were verified, so nothing that lies
-on the disk afterwards reaches the runtime. ``weights.safetensors`` is optional: what fine-tuning
+on the disk afterwards reaches the runtime; likewise ``typical.npy``, which a classifier may have to
+tell images unlike those it has learnt from. ``weights.safetensors`` is optional: what fine-tuning
 can start from.
 """
 
@@ -23,11 +24,13 @@ from lucency.configs.errors import BundleError, ConfigError
 from lucency.configs.fusion import FusionSpec
 from lucency.configs.inference import InferenceOptions
 from lucency.configs.schema import StrictModel, parse_config
+from lucency.configs.typical import TypicalSpec
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 MODEL_CARD = "MODEL_CARD.md"
 WEIGHTS = "weights.safetensors"
+TYPICAL = "typical.npy"
 RadiographKind = Literal["chest", "bone"]
 RESEARCH_USE = "For research use only. Not a medical device; not for diagnosis."
 
@@ -66,6 +69,9 @@ class BundleManifest(StrictModel):
         default=InferenceOptions(), description="what thresholds and calibration were chosen with"
     )
     fusion: FusionSpec | None = None
+    typical: TypicalSpec | None = Field(
+        default=None, description="when an image is unlike those learnt from; none: never told"
+    )
     operating_points: Mapping[str, Mapping[str, float]]
     default_operating_point: str
     metrics: Mapping[str, float]
@@ -108,11 +114,15 @@ class BundleManifest(StrictModel):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle: where it lies, its manifest, and the model's bytes."""
+    """A verified bundle: where it lies, its manifest, and the bytes that it is run from.
+
+    ``model`` is ``model.onnx``; ``typical`` is ``typical.npy``, empty where there is none.
+    """
 
     path: Path
     manifest: BundleManifest
     model: bytes
+    typical: bytes = b""
 
     @property
     def digest(self) -> str:
@@ -126,12 +136,13 @@ def write_bundle(path: Path, manifest: BundleManifest, files: Mapping[str, bytes
     Raises
     ------
     BundleError
-        ``model.onnx`` or the model card is missing from ``files``.
+        ``model.onnx`` or the model card is missing from ``files``, or ``typical.npy`` where the
+        manifest tells of it.
     ConfigError
         ``path`` exists already.
 
     """
-    missing = {MODEL, MODEL_CARD} - files.keys()
+    missing = {MODEL, MODEL_CARD, *([TYPICAL] if manifest.typical else [])} - files.keys()
     if missing:
         raise BundleError(f"{path}: a bundle needs {', '.join(sorted(missing))}")
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
@@ -141,7 +152,7 @@ def write_bundle(path: Path, manifest: BundleManifest, files: Mapping[str, bytes
             (folder / name).write_bytes(data)
         text = json.dumps(complete.model_dump(mode="json"), indent=2, ensure_ascii=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-    return Bundle(path, complete, files[MODEL])
+    return Bundle(path, complete, files[MODEL], files.get(TYPICAL, b""))
 
 
 def load_bundle(path: Path) -> Bundle:
@@ -154,7 +165,7 @@ def load_bundle(path: Path) -> Bundle:
 
     """
     manifest = _read_manifest(path)
-    model = b""
+    kept = {MODEL: b"", TYPICAL: b""}
     for name, expected in manifest.files.items():
         if Path(name).name != name:
             raise BundleError(f"{path / MANIFEST}: files: '{name}' must be a plain file name")
@@ -170,11 +181,12 @@ def load_bundle(path: Path) -> Bundle:
                 f"{path / name}: has been altered: sha256 is {found[:12]}…, the manifest says "
                 f"{expected[:12]}…; copy or export the bundle again"
             )
-        if name == MODEL:
-            model = data
-    if not model:
-        raise BundleError(f"{path / MANIFEST}: files: must name {MODEL}")
-    return Bundle(path, manifest, model)
+        if name in kept:
+            kept[name] = data
+    for name in (MODEL, *([TYPICAL] if manifest.typical else [])):
+        if not kept[name]:
+            raise BundleError(f"{path / MANIFEST}: files: must name {name}")
+    return Bundle(path, manifest, kept[MODEL], kept[TYPICAL])
 
 
 def find_bundle(name: str, *, package: str) -> Path:

@@ -20,6 +20,7 @@ from lucency.annotations.prelabels import Review, read_reviews, reviewed_documen
 from lucency.annotations.sources import Source, SourceFile
 from lucency.configs import atomic
 from lucency.configs.errors import ConfigError, DatasetError
+from lucency.datasets.digest_links import link_by_digest
 from lucency.datasets.originals import MAP_CSV, Original, private_folder, read_map
 from lucency.datasets.prepare import LABELS_TXT
 from lucency.datasets.radiographs import image_kind
@@ -67,10 +68,10 @@ def collect(
 ) -> Collected:
     """Make the data set ``out`` of the reviewed documents below ``folder``.
 
-    Images are looked for in ``images``, by default in ``folder``. The private map, by default
-    that of ``folder`` where there is one, tells the patients; with ``originals`` the set holds
-    the files the PNGs were made from, under the names of the PNGs. Classes are those of
-    labels.txt in their order, then further ones sorted by name.
+    Images are looked for in ``images``, by default in ``folder``; those of feedback by their
+    digests. The private map, by default that of ``folder`` where there is one, tells the
+    patients; with ``originals`` the set holds the files the PNGs were made from, under the names
+    of the PNGs. Classes are those of labels.txt in their order, then further ones sorted by name.
 
     Raises
     ------
@@ -97,6 +98,8 @@ def collect(
         if originals:
             names = _link_originals(place, known or {}, Path(temporary, "images"))
             place = Path(temporary, "images")
+        elif images is not None:
+            link_by_digest(done, folder, images, gathered)
         shared = _gather(done, unreadable, gathered, known=known or {}, names=names)
         options = Options(images=place, from_format="labelme", classes=classes or None)
         result = convert(gathered, out, options, allow=allow)
@@ -183,7 +186,7 @@ def _gather(
 
     Unreadable documents come along as they are, so that the conversion accounts for them.
     """
-    gathered.mkdir(parents=True)
+    gathered.mkdir(parents=True, exist_ok=True)
     shared = []
     for review in reviews:
         image = _image(review)

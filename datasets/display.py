@@ -64,7 +64,7 @@ def display(radiograph: Radiograph, spec: DisplaySpec) -> Displayed:
     shown = find_crop(radiograph, spec.crop)
     x1, y1, x2, y2 = shown
     levels = Levels.of(radiograph.pixels[y1:y2, x1:x2])
-    shades = _shades(levels, radiograph, spec)
+    shades = shades_of(levels, radiograph, spec)
     if spec.clahe is None:
         table = np.rint(shades * 255.0).astype(np.uint8)
         return Displayed(reduce_to(levels.look_up(table), longest_side=spec.longest_side), shown)
@@ -87,7 +87,7 @@ def reduce_to(image: NDArray[Grey], *, longest_side: int | None) -> NDArray[Grey
     return np.asarray(reduced, dtype=image.dtype)
 
 
-def _shades(levels: Levels, radiograph: Radiograph, spec: DisplaySpec) -> NDArray[np.float64]:
+def shades_of(levels: Levels, radiograph: Radiograph, spec: DisplaySpec) -> NDArray[np.float64]:
     """The shade (L,) of each level, from 0, black, to 1, white."""
     greyscale = radiograph.greyscale
     values = _modality_values(levels.stored, greyscale)

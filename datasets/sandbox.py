@@ -7,7 +7,9 @@ service. Files of one's own need none of this: `decode_radiograph` gives the sam
 import contextlib
 import queue
 import threading
+import time
 import weakref
+from collections.abc import Callable
 from types import TracebackType
 
 from lucency.datasets.radiographs import Radiograph
@@ -58,8 +60,19 @@ class Sandbox:
     ) -> None:
         self.close()
 
-    def decode(self, data: bytes, *, name: str, frame: int | None = None) -> Radiograph:
+    def decode(
+        self,
+        data: bytes,
+        *,
+        name: str,
+        frame: int | None = None,
+        deadline: float | None = None,
+        on_begin: Callable[[], None] | None = None,
+    ) -> Radiograph:
         """As `decode_radiograph`; an image that a process died of is not tried again.
+
+        ``deadline``, a value of `time.monotonic`, is until when to wait for a free process;
+        ``on_begin`` is called when there is one.
 
         Raises
         ------
@@ -68,21 +81,23 @@ class Sandbox:
             decoder crashes.
         RuntimeError
             The sandbox is closed, or its processes do not start.
+        TimeoutError
+            No process was free in time.
 
         """
         # A process may be killed while it starts; then it never saw the image.
-        return self._decode(data, name=name, frame=frame, again=True)
-
-    def _decode(self, data: bytes, *, name: str, frame: int | None, again: bool) -> Radiograph:
-        child = self._take()
-        try:
-            return child.decode(data, name=name, frame=frame, timeout_s=self._timeout_s)
-        except ProcessStartError:
-            if not again:
-                raise
-        finally:
-            self._give_back(child)
-        return self._decode(data, name=name, frame=frame, again=False)
+        for again in (True, False):
+            child = self._take(deadline)
+            if on_begin is not None:
+                on_begin()
+            try:
+                return child.decode(data, name=name, frame=frame, timeout_s=self._timeout_s)
+            except ProcessStartError:
+                if not again:
+                    raise
+            finally:
+                self._give_back(child)
+        raise AssertionError("the second try returns or raises")
 
     def pids(self) -> tuple[int, ...]:
         """The process numbers of the children, to measure them."""
@@ -102,8 +117,12 @@ class Sandbox:
                 busy.kill()  # the thread that waits for it does the rest
             self._idle.put(None)
 
-    def _take(self) -> DecodingProcess:
-        child = self._idle.get()
+    def _take(self, deadline: float | None) -> DecodingProcess:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        try:
+            child = self._idle.get(timeout=left)
+        except queue.Empty:
+            raise TimeoutError("no decoding process was free in time") from None
         with self._lock:
             if self._closed:
                 self._idle.put(None)  # for the next that waits

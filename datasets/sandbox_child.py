@@ -100,8 +100,10 @@ def _send(answers: BinaryIO, text: bytes, arrays: Sequence[NDArray[Any]]) -> Non
 
 def _decode_every_format() -> None:
     """Load every decoder, and all that they load when they are first used."""
-    # Of a picture in colours it is told how many it has, which takes more of NumPy.
-    for picture in (Image.new("L", (16, 16), 7), Image.new("RGB", (16, 16), (90, 20, 160))):
+    # Of a picture in several colours it is told how many it has, which takes more of NumPy.
+    colours = Image.new("RGB", (16, 16), (90, 20, 160))
+    colours.paste((200, 180, 20), (0, 0, 16, 8))
+    for picture in (Image.new("L", (16, 16), 7), colours):
         for kind, options in (
             ("PNG", {}),
             ("JPEG", {}),

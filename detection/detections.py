@@ -1,6 +1,6 @@
 """`Detections`: what a detector found in one image, with every class's probability."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,15 @@ class Detections:
     the whole class vector of each box (independent sigmoids, so rows need not add up to 1);
     ``class_names`` (C,). ``found_as`` (N,) int64 is the class that each box was found as, where
     that need not be its most probable one: calibration raises and lowers classes by themselves,
-    and a box must not change its class by it. N may be 0.
+    and a box must not change its class by it. ``raw`` (N, C) float32 are the network's own
+    probabilities, where ``probabilities`` are calibrated or fused ones. N may be 0.
     """
 
     boxes_xyxy: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     class_names: tuple[str, ...]
     found_as: NDArray[np.int64] | None = None
+    raw: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.boxes_xyxy)
@@ -36,6 +38,8 @@ class Detections:
             )
         if self.found_as is not None and self.found_as.shape != (count,):
             raise ValueError(f"found_as must be ({count},), got {self.found_as.shape}")
+        if self.raw is not None and self.raw.shape != self.probabilities.shape:
+            raise ValueError(f"raw must be {self.probabilities.shape}, got {self.raw.shape}")
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy)
@@ -55,9 +59,14 @@ class Detections:
     def rows(self, kept: NDArray[Any] | slice) -> "Detections":
         """The boxes of these rows, in their order."""
         found_as = None if self.found_as is None else self.found_as[kept]
+        raw = None if self.raw is None else self.raw[kept]
         return Detections(
-            self.boxes_xyxy[kept], self.probabilities[kept], self.class_names, found_as
+            self.boxes_xyxy[kept], self.probabilities[kept], self.class_names, found_as, raw
         )
+
+    def moved(self, boxes_xyxy: NDArray[Any]) -> "Detections":
+        """The same with boxes (N, 4) that lie elsewhere."""
+        return replace(self, boxes_xyxy=boxes_xyxy.astype(np.float32))
 
     def to_predictions(self, image: str) -> ImagePredictions:
         """The same boxes as evaluation takes them: one class and score each."""

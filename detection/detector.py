@@ -1,5 +1,6 @@
 """The detector at run time: ONNX Runtime on a verified bundle, without torch."""
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,10 +9,10 @@ from numpy.typing import NDArray
 
 from lucency.configs.bundle import Bundle, BundleManifest, find_bundle, load_bundle
 from lucency.configs.errors import BundleError
-from lucency.configs.session import open_session
+from lucency.configs.session import Session, open_session
 from lucency.datasets.display import display
 from lucency.datasets.radiographs import Radiograph
-from lucency.detection.decode import decode, letterbox
+from lucency.detection.decode import Letterbox, decode, letterbox
 from lucency.detection.detections import Detections, above
 from lucency.evaluation.calibration import calibrated, least_raw
 
@@ -31,7 +32,8 @@ class Detector:
     """Finds boxes in radiographs; holds the ONNX Runtime session of one bundle.
 
     Scores are those of the bundle's calibration; of a bundle without one, as it is while its
-    calibration is being fitted, they are the network's own. Several threads may share a detector.
+    calibration is being fitted, they are the network's own. A ``session`` of the bundle's model is
+    used in place of one of its own. Several threads may share a detector.
 
     Raises
     ------
@@ -41,13 +43,13 @@ class Detector:
 
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int = 0, session: Session | None = None) -> None:
         if bundle.manifest.task != "detection":
             raise BundleError(
                 f"{bundle.path}: is a bundle for {bundle.manifest.task}, a detector was expected"
             )
         self.bundle = bundle
-        self._session = open_session(bundle, threads=threads)
+        self._session = session or open_session(bundle, threads=threads)
         self._input_name = self._session.get_inputs()[0].name
         self._check_classes()
 
@@ -74,8 +76,7 @@ class Detector:
         """
         shown = display(radiograph, self.manifest.display)
         found = self.detect_image(shown.image, conf=conf, iou=iou, max_detections=max_detections)
-        boxes = shown.to_stored(found.boxes_xyxy).astype(np.float32)
-        return Detections(boxes, found.probabilities, found.class_names, found.found_as)
+        return found.moved(shown.to_stored(found.boxes_xyxy))
 
     def detect_image(
         self,
@@ -87,7 +88,25 @@ class Detector:
     ) -> Detections:
         """Find boxes in an image (H, W) uint8 that was displayed already, in its own pixels."""
         batch, placed = letterbox(image, input_size=self.manifest.input_size)
-        raw = self.raw(batch)[0]
+        return self.found(
+            self.raw(batch)[0], placed, conf=conf, iou=iou, max_detections=max_detections
+        )
+
+    def feed(self, image: NDArray[np.uint8]) -> tuple[dict[str, NDArray[np.float32]], Letterbox]:
+        """The network's input for a displayed image (H, W), and how the image lies in it."""
+        batch, placed = letterbox(image, input_size=self.manifest.input_size)
+        return {self._input_name: batch}, placed
+
+    def found(
+        self,
+        raw: NDArray[np.float32],
+        placed: Letterbox,
+        *,
+        conf: float = DEFAULT_CONF,
+        iou: float = DEFAULT_IOU,
+        max_detections: int = MAX_DETECTIONS,
+    ) -> Detections:
+        """The boxes in the raw head (4 + C, N) of one image, in pixels of the displayed image."""
         floors = self._raw_floors(conf)
         boxes, probabilities = decode(
             raw, placed, conf=floors, iou=iou, max_detections=max_detections
@@ -132,7 +151,11 @@ class Detector:
             ]
             probabilities = np.stack(columns, axis=1).astype(np.float32)
             found = Detections(
-                found.boxes_xyxy, probabilities, found.class_names, found_as=found.class_ids
+                found.boxes_xyxy,
+                probabilities,
+                found.class_names,
+                found_as=found.class_ids,
+                raw=found.probabilities,
             )
         return above(found, conf=conf, most=max_detections)
 
@@ -140,6 +163,12 @@ class Detector:
         """The raw head (B, 4 + C, N) for an input batch (B, 3, h, w)."""
         outputs = self._session.run(None, {self._input_name: batch})
         return np.asarray(outputs[0], dtype=np.float32)
+
+    def through(self, session: Session) -> "Detector":
+        """The same detector with another ``session`` of its model."""
+        other = copy.copy(self)
+        other._session = session
+        return other
 
     def _check_classes(self) -> None:
         """The manifest is no part of what digests protect: an edited list would mislead."""

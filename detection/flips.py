@@ -45,5 +45,4 @@ def mirrored_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def mirrored_back(found: Detections, *, width: int) -> Detections:
     """The boxes found in the mirror image, where they lie in the image of this width in pixels."""
     x1, y1, x2, y2 = found.boxes_xyxy.T
-    boxes = np.stack([width - x2, y1, width - x1, y2], axis=1).astype(np.float32)
-    return Detections(boxes, found.probabilities, found.class_names, found.found_as)
+    return found.moved(np.stack([width - x2, y1, width - x1, y2], axis=1))

@@ -16,7 +16,8 @@ from lucency.evaluation.fusion_fit import fused
 def rescaled(found: Detections, *, image_probability: float, weights: FusionWeights) -> Detections:
     """The same boxes in the same order with every class's probability fused."""
     probabilities = fused(found.probabilities, image_probability, weights).astype(np.float32)
-    return Detections(found.boxes_xyxy, probabilities, found.class_names, found.class_ids)
+    raw = found.probabilities if found.raw is None else found.raw
+    return Detections(found.boxes_xyxy, probabilities, found.class_names, found.class_ids, raw)
 
 
 def fusion_floor(manifest: BundleManifest) -> float:

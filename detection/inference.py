@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from lucency.configs.display import DisplaySpec
 from lucency.configs.inference import InferenceOptions, TileSpec
-from lucency.datasets.display import display
+from lucency.datasets.display import Displayed, display
 from lucency.datasets.radiographs import Radiograph
 from lucency.detection.box_fusion import FUSION_IOU, fuse, union_of_classes
 from lucency.detection.detections import Detections, above
@@ -27,7 +26,10 @@ from lucency.detection.detector import (
 from lucency.detection.flips import Look, with_flip
 from lucency.detection.tiles import look_in_tiles, merge_tiles
 
-__all__ = ["InferenceOptions", "TileSpec", "detect", "names_of"]
+__all__ = ["InferenceOptions", "Show", "TileSpec", "detect", "names_of"]
+
+# The display function, or one that remembers what it has shown.
+Show = Callable[[Radiograph, DisplaySpec], Displayed]
 
 
 def names_of(detectors: Sequence[Detector]) -> tuple[str, ...]:
@@ -43,6 +45,7 @@ def detect(
     conf: float = DEFAULT_CONF,
     iou: float = DEFAULT_IOU,
     max_detections: int = MAX_DETECTIONS,
+    show: Show = display,
 ) -> Detections:
     """Find boxes in one radiograph, in pixels of the stored image, best first.
 
@@ -62,6 +65,8 @@ def detect(
         boxes are fused, `FUSION_IOU` holds if it is lower.
     max_detections
         At most so many boxes.
+    show
+        Makes the image that a detector sees.
 
     Raises
     ------
@@ -73,11 +78,19 @@ def detect(
         raise ValueError("detect needs at least one detector")
     if len(detectors) == 1:
         return _one(
-            detectors[0], radiograph, options, conf=conf, iou=iou, max_detections=max_detections
+            detectors[0],
+            radiograph,
+            options,
+            conf=conf,
+            iou=iou,
+            max_detections=max_detections,
+            show=show,
         )
     # What one model doubts counts against what another is sure of, however low ``conf`` is.
     iou = min(iou, FUSION_IOU)
-    answers = [_one(one, radiograph, options, conf=LEAST_SCORE, iou=iou) for one in detectors]
+    answers = [
+        _one(one, radiograph, options, conf=LEAST_SCORE, iou=iou, show=show) for one in detectors
+    ]
     return above(fuse(answers), conf=conf, most=max_detections)
 
 
@@ -88,29 +101,35 @@ def _one(
     *,
     conf: float,
     iou: float,
+    show: Show,
     max_detections: int = MAX_DETECTIONS,
 ) -> Detections:
     """What one bundle finds."""
     chosen = detector.manifest.inference if options is None else options
+    spec = detector.manifest.display
     if not chosen.flip and chosen.tiles is None:
-        return detector.detect(radiograph, conf=conf, iou=iou, max_detections=max_detections)
+        shown = show(radiograph, spec)
+        found = detector.detect_image(
+            shown.image, conf=conf, iou=iou, max_detections=max_detections
+        )
+        return _moved(found, shown.to_stored)
     look: Look = partial(detector.candidates, iou=min(iou, FUSION_IOU) if chosen.flip else iou)
     if chosen.flip:
         look = with_flip(look)
-    found = _raw(look, radiograph, detector.manifest.display, chosen.tiles)
+    found = _raw(look, radiograph, spec, chosen.tiles, show)
     return detector.calibrated(found, conf=conf, max_detections=max_detections)
 
 
 def _raw(
-    look: Look, radiograph: Radiograph, spec: DisplaySpec, tiles: TileSpec | None
+    look: Look, radiograph: Radiograph, spec: DisplaySpec, tiles: TileSpec | None, show: Show
 ) -> Detections:
     """What a look at the whole, and at its tiles, finds: raw scores, stored pixels."""
-    shown = display(radiograph, spec)
+    shown = show(radiograph, spec)
     whole = _moved(look([shown.image])[0], shown.to_stored)
     if tiles is None:
         return whole
     # Crop, percentiles and CLAHE are those of the whole image; only the reduction is left out.
-    full = shown if spec.longest_side is None else display(radiograph, _unreduced(spec))
+    full = shown if spec.longest_side is None else show(radiograph, _unreduced(spec))
     height, width = full.image.shape
     found = merge_tiles(
         _moved(whole, full.to_displayed),
@@ -125,5 +144,4 @@ def _unreduced(spec: DisplaySpec) -> DisplaySpec:
 
 
 def _moved(found: Detections, move: Callable[[NDArray[Any]], NDArray[Any]]) -> Detections:
-    boxes = move(found.boxes_xyxy).astype(np.float32)
-    return Detections(boxes, found.probabilities, found.class_names, found.found_as)
+    return found.moved(move(found.boxes_xyxy))

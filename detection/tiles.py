@@ -68,9 +68,8 @@ def look_in_tiles(image: NDArray[np.uint8], spec: TileSpec, look: Look) -> list[
     views = [np.ascontiguousarray(image[y1:y2, x1:x2]) for x1, y1, x2, y2 in tiles]
     findings = []
     for tile, found in zip(tiles, look(views), strict=True):
-        boxes = found.boxes_xyxy + np.array(tile[:2] * 2, dtype=np.float32)
-        moved = Detections(boxes, found.probabilities, found.class_names, found.found_as)
-        findings.append(TileFindings(tile, moved))
+        moved = found.boxes_xyxy + np.array(tile[:2] * 2, dtype=np.float32)
+        findings.append(TileFindings(tile, found.moved(moved)))
     return findings
 
 

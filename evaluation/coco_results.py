@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lucency.annotations import documents
 from lucency.annotations.coco_tables import category_names, images_by_id, key_of
@@ -91,21 +90,39 @@ def read_results(path: Path, dataset: Dataset, *, coco_truth: Path | None = None
 def write_results(predictions: Sequence[ImagePredictions], path: Path, *, dataset: Dataset) -> None:
     """Write predictions as COCO results with file names; ids as in `write_truth`."""
     numbers = _numbers(dataset)
-    entries = [
-        {
-            "image_id": numbers[found.image],
-            "file_name": found.image,
-            "category_id": int(class_id) + 1,
-            "bbox": _coco_box(box),
-            "score": float(score),
-        }
+    entries = (
+        result_entry(
+            box,
+            image_id=numbers[found.image],
+            file_name=found.image,
+            category_id=int(class_id) + 1,
+            score=float(score),
+        )
         for found in predictions
         for box, class_id, score in zip(
             found.boxes_xyxy, found.class_ids, found.scores, strict=True
         )
-    ]
+    )
+    atomic.write_text(path, results_text(entries))
+
+
+def result_entry(
+    corners: Iterable[float], *, image_id: Any, file_name: str, category_id: Any, score: float
+) -> dict[str, Any]:
+    """One detection as COCO has it; ``corners`` are x1, y1, x2, y2 in pixels."""
+    return {
+        "image_id": image_id,
+        "file_name": file_name,
+        "category_id": category_id,
+        "bbox": _coco_box(corners),
+        "score": score,
+    }
+
+
+def results_text(entries: Iterable[Mapping[str, Any]]) -> str:
+    """The text of a results file, one detection a line."""
     lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
-    atomic.write_text(path, f"[\n{lines}\n]\n")
+    return f"[\n{lines}\n]\n"
 
 
 def write_truth(truths: Sequence[ImageTruth], path: Path, *, dataset: Dataset) -> None:
@@ -299,6 +316,6 @@ def _numbers(dataset: Dataset) -> dict[str, int]:
     return {r.image.as_posix(): number for number, r in enumerate(dataset.records, start=1)}
 
 
-def _coco_box(corners: NDArray[np.float64]) -> list[float]:
+def _coco_box(corners: Iterable[float]) -> list[float]:
     x1, y1, x2, y2 = (float(value) for value in corners)
     return [round(value, _DIGITS) for value in (x1, y1, x2 - x1, y2 - y1)]

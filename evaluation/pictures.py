@@ -43,15 +43,36 @@ COLOURS: Mapping[BoxKind, Rgb] = {
     BoxKind.FOUND: (0, 201, 145),
 }
 DASHED = frozenset({BoxKind.MISS})
+# One a class, where boxes of several are drawn; then they begin again.
+CLASS_COLOURS: Sequence[Rgb] = (
+    (0, 201, 145),
+    (86, 180, 233),
+    (245, 176, 10),
+    (240, 84, 64),
+    (236, 140, 196),
+    (240, 228, 66),
+    (168, 150, 255),
+    (226, 230, 236),
+)
 
 
 @dataclass(frozen=True)
 class DrawnBox:
-    """One box to draw: in pixels of the image, with its label; no label if ``text`` is empty."""
+    """One box to draw: in pixels of the image, with its label; no label if ``text`` is empty.
+
+    ``colour`` replaces that of the ``kind``; a ``dotted`` line is for what is doubtful.
+    """
 
     box: Box
     kind: BoxKind
     text: str = ""
+    colour: Rgb | None = None
+    dotted: bool = False
+
+    @property
+    def ink(self) -> Rgb:
+        """The colour of the line and of the label's plate."""
+        return self.colour or COLOURS[self.kind]
 
 
 def compared_boxes(
@@ -115,13 +136,12 @@ def draw_boxes(
     ]
     for drawn, corners in placed:
         if corners is not None:
-            _outline(canvas, corners, COLOURS[drawn.kind], line_px, dashed=drawn.kind in DASHED)
+            dash = 3.5 if drawn.dotted else 5.0 if drawn.kind in DASHED else None
+            _outline(canvas, corners, drawn.ink, line_px, dash=dash)
     taken: list[Corners] = []
     for drawn, corners in placed:
         if corners is not None and drawn.text:
-            taken.append(
-                _label(canvas, corners, drawn.text, COLOURS[drawn.kind], line_px, taken=taken)
-            )
+            taken.append(_label(canvas, corners, drawn.text, drawn.ink, line_px, taken=taken))
     return canvas
 
 
@@ -225,20 +245,23 @@ def _on_canvas(
 
 
 def _outline(
-    canvas: NDArray[np.uint8], corners: Corners, colour: Rgb, line_px: int, *, dashed: bool
+    canvas: NDArray[np.uint8], corners: Corners, colour: Rgb, line_px: int, *, dash: float | None
 ) -> None:
-    """A coloured line on a wider dark one, which keeps it visible on bright bone."""
+    """A coloured line on a wider dark one, which keeps it visible on bright bone.
+
+    ``dash`` is how many times as long as thick its dashes are; None draws it through.
+    """
     x1, y1, x2, y2 = corners
     sides = [((x1, y1), (x2, y1)), ((x2, y1), (x2, y2)), ((x2, y2), (x1, y2)), ((x1, y2), (x1, y1))]
-    if dashed:
-        sides = [dash for start, end in sides for dash in _dashes(start, end, 5 * line_px)]
+    if dash is not None:
+        sides = [part for start, end in sides for part in _dashes(start, end, dash * line_px)]
     for ink, thickness in ((INK, line_px + 2), (colour, line_px)):
         for start, end in sides:
             cv2.line(canvas, start, end, ink, thickness, cv2.LINE_8)
 
 
 def _dashes(
-    start: tuple[int, int], end: tuple[int, int], length_px: int
+    start: tuple[int, int], end: tuple[int, int], length_px: float
 ) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Dashes and gaps of about equal length, with a dash at either end."""
     count = max(1, round(np.hypot(end[0] - start[0], end[1] - start[1]) / length_px)) // 2 * 2 + 1

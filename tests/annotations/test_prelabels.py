@@ -52,6 +52,13 @@ def test_a_new_document_is_what_labelme_opens() -> None:
     assert (shape["score"], shape["source"]) == (0.8765, "model 0123456789ab")
 
 
+def test_a_shape_names_the_model_that_found_it_where_several_did() -> None:
+    box = Prelabel("fracture", Box(1, 2, 3, 4), 0.9, "two 89ab")
+    made = new_document("a.png", (9, 9), Prelabels("one 0123 + two 89ab", (box,)))
+    assert made["shapes"][0]["source"] == "two 89ab"
+    assert made[OURS]["prelabelled_by"] == "one 0123 + two 89ab"
+
+
 def test_without_a_model_there_is_nothing_to_correct(tmp_path: Path) -> None:
     made = new_document("img-0001.png", (100, 80))
     assert made["shapes"] == []

@@ -1,6 +1,7 @@
 """Stand-in bundles, real ONNX graphs with fixed answers, and a client without a socket."""
 
 import asyncio
+import importlib
 import io
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,8 +18,20 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from lucency.api.app import create_app
+from lucency.api.schemas import (
+    AppliedThresholds,
+    Flag,
+    FoundBox,
+    ImageClassification,
+    ImageFacts,
+    ModelUsed,
+    Report,
+    Tier,
+    Timings,
+    WireBox,
+)
 from lucency.api.settings import Settings
-from lucency.configs.bundle import Bundle, BundleManifest, write_bundle
+from lucency.configs.bundle import RESEARCH_USE, Bundle, BundleManifest, write_bundle
 from lucency.configs.display import DisplaySpec
 
 SIDE = 64
@@ -217,15 +230,33 @@ def png() -> Callable[..., bytes]:
     return encode
 
 
+@pytest.fixture(scope="session")
+def check_error() -> Callable[..., str]:
+    """Checks that an answer has the one form of errors, and gives its sentence."""
+
+    def check(answer: Any, status: int, code: str, *, fault: str | None = None) -> str:
+        assert answer.status_code == status, answer.text
+        body = answer.json()
+        assert set(body) == {"error"}
+        assert set(body["error"]) == {"code", "message"} | ({"fault"} if fault else set())
+        assert (body["error"]["code"], body["error"].get("fault")) == (code, fault)
+        message = body["error"]["message"]
+        assert message
+        assert "\n" not in message
+        return str(message)
+
+    return check
+
+
 class Client:
     """Speaks to an application in its own event loop, the lifespan running."""
 
     def __init__(self, app: Any, portal: BlockingPortal) -> None:
         self.app = app
-        self._portal = portal
+        self.portal = portal
 
     def request(self, method: str, path: str, **given: Any) -> httpx.Response:
-        return self._portal.call(lambda: self._send(method, path, **given))
+        return self.portal.call(lambda: self._send(method, path, **given))
 
     def get(self, path: str, **given: Any) -> httpx.Response:
         return self.request("GET", path, **given)
@@ -241,7 +272,7 @@ class Client:
                 *(self._send("POST", "/v1/analyze", files={"file": data}) for data in images)
             )
 
-        return self._portal.call(send)
+        return self.portal.call(send)
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + 20
@@ -251,7 +282,7 @@ class Client:
 
     async def _send(self, method: str, path: str, **given: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.request(method, path, **given)
 
 
@@ -288,6 +319,83 @@ def client(
         yield service
 
 
+@pytest.fixture(scope="session")
+def make_report() -> Callable[..., Report]:
+    """Makes a report of a 200 × 100 image: ``boxes`` are x1, y1, x2, y2, label and score."""
+
+    def make(
+        *boxes: tuple[float, float, float, float, str, float],
+        classes: tuple[str, ...] = CLASSES,
+        tb: float | None = None,
+        detector: bool = True,
+        **values: Any,
+    ) -> Report:
+        width, height = 200, 100
+        used = [("finder", "detection")] * detector + [("net", "classification")] * (tb is not None)
+        answers = ImageClassification(
+            model="net",
+            probabilities={"tb": tb or 0.0},
+            raw_probabilities={"tb": tb or 0.0},
+            thresholds={"tb": 0.5},
+            verdicts={"tb": (tb or 0.0) >= 0.5},
+        )
+        report = Report(
+            id="0123456789abcdef",
+            image=ImageFacts(
+                width=width, height=height, bits=8, sha256="0" * 64, kind="png", body_part=None
+            ),
+            route=None,
+            findings=tuple(
+                FoundBox(
+                    box=WireBox(x1=x1, y1=y1, x2=x2, y2=y2),
+                    box_normalised=WireBox(
+                        x1=x1 / width, y1=y1 / height, x2=x2 / width, y2=y2 / height
+                    ),
+                    label=label,
+                    score=score,
+                    probabilities={name: score if name == label else 0.01 for name in classes},
+                    raw_probabilities=None,
+                    threshold=0.25,
+                    tier="sure" if score >= 0.5 else "doubtful",
+                    model="finder",
+                )
+                for x1, y1, x2, y2, label, score in boxes
+            ),
+            classifications=() if tb is None else (answers,),
+            flags=(),
+            heatmaps=None,
+            operating_point="balanced",
+            thresholds=tuple(
+                AppliedThresholds(
+                    model=name,
+                    operating_point="balanced",
+                    thresholds=dict.fromkeys(classes if task == "detection" else ("tb",), 0.25),
+                )
+                for name, task in used
+            ),
+            models=tuple(
+                ModelUsed(
+                    name=name,
+                    task=task,
+                    digest="abcdef0123456789" * 4,
+                    created="2025-01-01T00:00:00Z",
+                    calibrated=True,
+                    inference=None,
+                    licence="AGPL-3.0-or-later",
+                    commercial_use=True,
+                    intended_use=RESEARCH_USE,
+                )
+                for name, task in used
+            ),
+            left_out=(),
+            lucency_version="0",
+            timings_ms=Timings(wait=0.0, decode=1.0, models={}, own=1.0, total=2.0),
+        )
+        return report.model_copy(update=values)
+
+    return make
+
+
 @pytest.fixture
 def chunks() -> Callable[..., Any]:
     """Makes a body that is sent in pieces, without a length, and counts those that were taken."""
@@ -307,3 +415,86 @@ def chunks() -> Callable[..., Any]:
         return body(), taken
 
     return make
+
+
+@pytest.fixture(scope="session")
+def small_report() -> Report:
+    """An answer with findings of both tiers, a verdict and a flag."""
+
+    def found(label: str, tier: Tier) -> FoundBox:
+        return FoundBox(
+            box=WireBox(x1=1, y1=2, x2=3, y2=4),
+            box_normalised=WireBox(x1=0.1, y1=0.2, x2=0.3, y2=0.4),
+            label=label,
+            score=0.7,
+            probabilities={"fracture": 0.7, "lesion": 0.7},
+            raw_probabilities=None,
+            threshold=0.3,
+            tier=tier,
+            model="fracture-net",
+        )
+
+    return Report(
+        id="ab12",
+        image=ImageFacts(
+            width=10, height=10, bits=12, sha256="ab" * 32, kind="dicom", body_part="bone"
+        ),
+        route=None,
+        findings=(
+            found("fracture", "sure"),
+            found("fracture", "doubtful"),
+            found("fracture", "doubtful"),
+            found("lesion", "doubtful"),
+        ),
+        classifications=(
+            ImageClassification(
+                model="tbnet",
+                probabilities={"tb": 0.8},
+                raw_probabilities={"tb": 0.9},
+                thresholds={"tb": 0.5},
+                verdicts={"tb": True},
+            ),
+        ),
+        flags=(Flag(kind="out-of-distribution", message="Unlike.", models=("tbnet",)),),
+        heatmaps=None,
+        operating_point=None,
+        thresholds=(
+            AppliedThresholds(
+                model="fracture-net",
+                operating_point=None,
+                thresholds={"fracture": 0.3, "lesion": 0.3},
+            ),
+            AppliedThresholds(model="tbnet", operating_point="balanced", thresholds={"tb": 0.5}),
+        ),
+        models=(),
+        left_out=(),
+        lucency_version="0.1.0",
+        timings_ms=Timings(
+            wait=1, decode=12, models={"fracture-net": 50, "tbnet": 40}, own=2, total=100
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def benchmark(repository: Path) -> Iterator[Callable[[str], Any]]:
+    """Imports a module of benchmarks/: real service processes, load, hostile files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(repository / "benchmarks")
+        yield importlib.import_module
+
+
+@pytest.fixture(scope="session")
+def ask() -> Callable[..., httpx.Response]:
+    """Asks a bare ASGI application once, in an event loop of its own."""
+
+    def send(app: Any, method: str = "GET", path: str = "/", **given: Any) -> httpx.Response:
+        async def request() -> httpx.Response:
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://localhost"
+            ) as client:
+                return await client.request(method, path, **given)
+
+        return asyncio.run(request())
+
+    return send

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lucency.api.asking import Asked
 from lucency.api.pipeline import Pipeline
 from lucency.configs.bundle import Bundle
 from lucency.configs.calibration import ClassCalibration
@@ -81,19 +82,23 @@ def test_disagreements_are_flagged(
 ) -> None:
     pipeline = fused(probability, boxes=[(32, 32, 16, 16, score)])
     report = pipeline.analyze(png(), name="a").report
-    assert [each.kind for each in report.disagreements] == ([kind] if kind else [])
-    for each in report.disagreements:
-        assert (each.detector, each.classifier) == (f"d{probability}", f"c{probability}")
-        assert (each.label, each.image_probability) == ("tb", probability)
-        assert each.best_box_score == (pytest.approx(best) if best else None)
+    assert [each.kind for each in report.flags] == ([kind] if kind else [])
+    for each in report.flags:
+        assert each.models == (f"d{probability}", f"c{probability}")
+        assert (each.label, each.figures["image_probability"]) == ("tb", probability)
+        assert each.figures.get("best_box_score") == (pytest.approx(best) if best else None)
 
 
 def test_without_fusion_nothing_disagrees(
     detector_bundle: Bundle, classifier_bundle: Bundle, png: Png
 ) -> None:
-    report = Pipeline([detector_bundle, classifier_bundle]).analyze(png(), name="a", conf=1).report
+    report = (
+        Pipeline([detector_bundle, classifier_bundle])
+        .analyze(png(), name="a", asked=Asked(conf=1))
+        .report
+    )
     assert report.findings == ()
-    assert report.disagreements == ()
+    assert report.flags == ()
 
 
 def test_the_id_tells_bundles_of_the_same_weights_apart(
@@ -160,7 +165,7 @@ def test_an_ensemble_answers_as_one(tmp_path: Path, make_detector: Make, png: Pn
     (applied,) = report.thresholds
     assert applied.thresholds == {"fracture": pytest.approx(0.4)}
     assert [model.name for model in report.models] == ["one", "two"]
-    assert report.timings_ms.models.keys() == {"one + two"}
+    assert report.timings_ms.models.keys() == {"one", "two"}
     assert report.id != Pipeline([first, second]).analyze(png(), name="a").report.id
 
 
@@ -207,7 +212,11 @@ def test_several_labels_are_rescaled_alike(
         image_low=0.1,
     )
     detector = make_detector(tmp_path / "both", fusion=spec)
-    report = Pipeline([detector, classifier_bundle]).analyze(png(), name="a", conf=0.05).report
+    report = (
+        Pipeline([detector, classifier_bundle])
+        .analyze(png(), name="a", asked=Asked(conf=0.05))
+        .report
+    )
     odds = {
         name: [box.probabilities[name] / (1 - box.probabilities[name]) for box in report.findings]
         for name in ("fracture", "lesion")

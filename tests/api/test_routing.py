@@ -12,6 +12,7 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittle
 from typer.testing import CliRunner
 
 from lucency.annotations.choices import KindAsked
+from lucency.api.asking import Asked
 from lucency.api.cli import build_app
 from lucency.api.pipeline import Pipeline
 from lucency.configs.bundle import Bundle
@@ -106,7 +107,7 @@ def test_a_caller_who_names_the_kind_goes_before_the_router(
     router: str | None,
 ) -> None:
     bundles = [*models.values(), *([routers[router]] if router else [])]
-    report = Pipeline(bundles).analyze(png(), name="a", kind=KindAsked(kind)).report
+    report = Pipeline(bundles).analyze(png(), name="a", asked=Asked(kind=KindAsked(kind))).report
     assert [model.name for model in report.models] == used
     if kind == "any":
         assert report.route is None
@@ -120,7 +121,7 @@ def test_a_radiograph_that_no_model_is_for_is_refused(
     models: dict[str, Bundle], routers: dict[str, Bundle], png: Png
 ) -> None:
     pipeline = Pipeline([models["bones"], routers["chest"]])
-    with pytest.raises(ImageError, match=r"only: bones \(bone\); load another bundle") as refused:
+    with pytest.raises(ImageError, match=r"those: bones \(bone\); ask or load") as refused:
         pipeline.analyze(png(), name="a")
     assert refused.value.fault is ImageFault.NO_MODEL
 
@@ -183,13 +184,13 @@ def test_the_id_tells_routes_apart(
     ids = [
         alone.analyze(png(), name="a").report.id,
         routed.analyze(png(), name="a").report.id,
-        routed.analyze(png(), name="a", kind=KindAsked.BONE).report.id,
-        routed.analyze(png(), name="a", kind=KindAsked.CHEST).report.id,
-        routed.analyze(png(), name="a", kind=KindAsked.ANY).report.id,
+        routed.analyze(png(), name="a", asked=Asked(kind=KindAsked.BONE)).report.id,
+        routed.analyze(png(), name="a", asked=Asked(kind=KindAsked.CHEST)).report.id,
+        routed.analyze(png(), name="a", asked=Asked(kind=KindAsked.ANY)).report.id,
     ]
     assert len(set(ids)) == len(ids)
     assert routed.analyze(png(), name="b").report.id == ids[1]
-    assert alone.analyze(png(), name="b", kind=KindAsked.ANY).report.id == ids[0]
+    assert alone.analyze(png(), name="b", asked=Asked(kind=KindAsked.ANY)).report.id == ids[0]
 
 
 def test_the_id_tells_apart_what_models_are_for(

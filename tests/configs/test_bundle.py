@@ -12,6 +12,7 @@ from lucency.configs.bundle import (
 )
 from lucency.configs.display import DisplaySpec
 from lucency.configs.errors import BundleError, ConfigError
+from lucency.configs.typical import TypicalSpec
 
 FILES = {"model.onnx": b"not really a network", "MODEL_CARD.md": b"# card\n"}
 
@@ -60,6 +61,41 @@ def test_one_flipped_byte_is_found(tmp_path: Path, name: str, position: int) -> 
     assert name in str(caught.value)
 
 
+SPEC = TypicalSpec(
+    limit=0.5, false_share=0.05, validation_share=0.04, training_images=99, validation_images=50
+)
+
+
+def test_what_is_typical_reads_back_as_it_was_verified(tmp_path: Path) -> None:
+    files = {**FILES, "typical.npy": b"an array"}
+    written = write_bundle(tmp_path / "b", manifest(typical=SPEC), files)
+    read = load_bundle(tmp_path / "b")
+    assert read == written
+    assert (read.typical, read.manifest.typical) == (b"an array", SPEC)
+    (tmp_path / "b" / "typical.npy").write_bytes(b"an arraz")
+    with pytest.raises(BundleError, match=r"typical\.npy: has been altered"):
+        load_bundle(tmp_path / "b")
+
+
+def test_a_bundle_of_before_has_nothing_typical(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "b", manifest(), FILES)
+    path = tmp_path / "b" / "manifest.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    del values["typical"]
+    path.write_text(json.dumps(values), encoding="utf-8")
+    read = load_bundle(tmp_path / "b")
+    assert (read.typical, read.manifest.typical) == (b"", None)
+
+
+def test_a_bundle_that_tells_of_it_must_have_it(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"needs typical\.npy"):
+        write_bundle(tmp_path / "b", manifest(typical=SPEC), FILES)
+    write_bundle(tmp_path / "b", manifest(), FILES)
+    altered(tmp_path / "b", {"typical": SPEC.model_dump()})
+    with pytest.raises(BundleError, match=r"files: must name typical\.npy"):
+        load_bundle(tmp_path / "b")
+
+
 def altered(folder: Path, change: dict[str, Any]) -> None:
     path = folder / "manifest.json"
     values = json.loads(path.read_text(encoding="utf-8"))
@@ -74,10 +110,11 @@ def altered(folder: Path, change: dict[str, Any]) -> None:
         ({"files": {}}, "must name model.onnx"),
         ({"default_operating_point": "best"}, "is not one of"),
         ({"operating_points": {"balanced": {}}}, "must have a threshold for each class"),
+        ({"typical": {**SPEC.model_dump(), "limit": 0}}, "typical.limit"),
         ({"extra": 1}, "unknown key 'extra'"),
         ({"schema_version": 2}, "schema_version"),
     ],
-    ids=["display", "path", "no model", "point", "threshold", "key", "version"],
+    ids=["display", "path", "no model", "point", "threshold", "limit", "key", "version"],
 )
 def test_a_manifest_that_contradicts_itself(
     tmp_path: Path, change: dict[str, Any], message: str

@@ -56,6 +56,19 @@ def test_misses_are_dashed():
     assert 0.4 < share < 0.8
 
 
+def test_a_box_of_another_colour_is_dotted_where_it_is_doubtful():
+    ink = (240, 84, 64)
+    box = Box(20, 60, 80, 120)
+    solid, dotted = (
+        draw_boxes(film(), [DrawnBox(box, BoxKind.FOUND, "x", colour=ink, dotted=dotted)])
+        for dotted in (False, True)
+    )
+    assert len(painted(solid, BoxKind.FOUND)) == 0
+    # Below the label's plate, which has the colour of the line.
+    inked = [(picture[65:, :] == ink).all(axis=2).sum() for picture in (solid, dotted)]
+    assert 0.4 < inked[1] / inked[0] < 0.8
+
+
 @pytest.mark.parametrize(
     "box",
     [

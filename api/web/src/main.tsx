@@ -1,0 +1,11 @@
+import { createRoot } from 'react-dom/client';
+import { App } from './App';
+import './styles/base.css';
+import './styles/strip.css';
+import './styles/welcome.css';
+import './styles/layout.css';
+import './styles/picture.css';
+import './styles/panel.css';
+import './styles/findings.css';
+
+createRoot(document.getElementById('root')!).render(<App />);

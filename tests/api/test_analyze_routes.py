@@ -1,0 +1,336 @@
+import asyncio
+import hashlib
+import io
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from lucency.api.audit_check import verify_audit
+from lucency.api.pipeline import Pipeline
+from lucency.configs.bundle import RESEARCH_USE, Bundle
+
+Png = Callable[..., bytes]
+Check = Callable[..., str]
+
+
+def test_answer_has_boxes_probabilities_and_thresholds(client: Any, png: Png) -> None:
+    answer = client.analyze(png())
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    report = answer.json()
+    assert report["image"]["width"] == report["image"]["height"] == 64
+    assert report["image"]["kind"] == "png"
+    assert report["image"]["sha256"] == hashlib.sha256(png()).hexdigest()
+    best, second = report["findings"]
+    assert best["box"] == {"x1": 8.0, "y1": 8.0, "x2": 24.0, "y2": 24.0}
+    assert best["box_normalised"] == {"x1": 0.125, "y1": 0.125, "x2": 0.375, "y2": 0.375}
+    assert best["label"] == "fracture"
+    assert best["probabilities"] == pytest.approx({"fracture": 0.9, "lesion": 0.1})
+    assert best["score"] == best["probabilities"]["fracture"]
+    assert (best["threshold"], best["tier"], second["tier"]) == (0.5, "doubtful", "sure")
+    assert second["label"] == "lesion"
+    assert second["model"] == "stand-in-detector"
+    (whole,) = report["classifications"]
+    assert whole["probabilities"] == whole["raw_probabilities"] == {"tb": 0.75}
+    assert whole["verdicts"] == {"tb": True}
+    assert report["operating_point"] == "balanced"
+    assert report["heatmaps"] is None
+    assert [each["thresholds"] for each in report["thresholds"]] == [
+        {"fracture": 0.5, "lesion": 0.5},
+        {"tb": 0.5},
+    ]
+    assert [len(model["digest"]) for model in report["models"]] == [64, 64]
+    assert set(report["timings_ms"]["models"]) == {"stand-in-detector", "stand-in-classifier"}
+    assert report["notice"] == RESEARCH_USE
+
+
+@pytest.mark.parametrize(
+    ("params", "labels"),
+    [
+        ({}, ["fracture", "lesion"]),
+        ({"operating_point": "screening"}, ["fracture", "lesion", "fracture"]),
+        ({"operating_point": "specific"}, ["lesion"]),
+        ({"conf": 0.7}, ["fracture"]),
+        ({"conf": 0.0}, ["fracture", "lesion", "fracture"]),
+        ({"conf": 1.0}, []),
+        ({"conf": "lesion=0.7"}, ["fracture"]),
+        ({"conf": "fracture=0.95,lesion=0.3"}, ["lesion"]),
+        ({"conf": ["fracture=0.95", "lesion=0.7"]}, []),
+        ({"conf": ""}, ["fracture", "lesion"]),
+        ({"max_detections": 1}, ["fracture"]),
+        ({"operating_point": "specific", "max_detections": 1}, ["lesion"]),
+        ({"models": "stand-in-classifier"}, []),
+        ({"models": ["stand-in-classifier", "stand-in-detector"]}, ["fracture", "lesion"]),
+        ({"models": "stand-in-classifier, stand-in-detector"}, ["fracture", "lesion"]),
+    ],
+    ids=str,
+)
+def test_parameters_choose_findings(
+    client: Any, png: Png, params: dict[str, Any], labels: list[str]
+) -> None:
+    report = client.analyze(png(), **params).json()
+    assert [found["label"] for found in report["findings"]] == labels
+
+
+def test_only_named_models_are_asked(client: Any, png: Png) -> None:
+    report = client.analyze(png(), models="stand-in-detector").json()
+    assert report["classifications"] == []
+    assert [model["name"] for model in report["models"]] == ["stand-in-detector"]
+
+
+def test_heat_maps_where_they_are_asked_for(client: Any, png: Png) -> None:
+    (heat,) = client.analyze(png(), heatmap="true").json()["heatmaps"]
+    assert (heat["model"], heat["label"]) == ("stand-in-classifier", "tb")
+    assert heat["png"].startswith("iVBORw0KGgo")
+
+
+@pytest.mark.parametrize(
+    ("params", "part"),
+    [
+        ({"conf": "1.5"}, "conf"),
+        ({"conf": "nan"}, "conf"),
+        ({"conf": "-0.1"}, "conf"),
+        ({"conf": "0.4,fracture=0.5"}, "beside others"),
+        ({"conf": ["fracture=0.4", "fracture=0.5"]}, "named twice"),
+        ({"conf": "pneumonia=0.5"}, "pneumonia"),
+        ({"max_detections": "0"}, "max_detections"),
+        ({"max_detections": "many"}, "max_detections"),
+        ({"kind": "skull"}, "kind"),
+        ({"heatmap": "perhaps"}, "heatmap"),
+        ({"frame": "0"}, "frame"),
+        ({"frame": "4294967296"}, "frame"),
+        ({"operating_point": ""}, "operating_point"),
+        ({"threshold": "0.5"}, "threshold: there is no such parameter"),
+        ({"heatmap": "2", "max_detections": "0"}, "; max_detections"),
+    ],
+    ids=str,
+)
+def test_wrong_parameters(
+    client: Any, png: Png, check_error: Check, params: dict[str, Any], part: str
+) -> None:
+    answer = client.analyze(png(), **params)
+    assert part in check_error(answer, 422, "invalid_request")
+
+
+def test_unknown_names_are_told_the_known_ones(
+    client: Any, png: Png, check_error: Check
+) -> None:
+    answer = client.analyze(png(), operating_point="strict")
+    message = check_error(answer, 422, "unknown_operating_point")
+    assert "strict" in message
+    assert "screening, balanced, specific" in message
+    message = check_error(client.analyze(png(), models="bones"), 422, "unknown_model")
+    assert "stand-in-detector, stand-in-classifier" in message
+
+
+def test_empty_file(client: Any, check_error: Check) -> None:
+    check_error(client.analyze(b""), 400, "empty_file")
+
+
+def test_text_as_image(client: Any, check_error: Check) -> None:
+    answer = client.analyze(b"Dear colleague,\n", name="letter.png")
+    check_error(answer, 415, "not_an_image", fault="unknown-format")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_truncated_image(client: Any, png: Png, check_error: Check, kind: str) -> None:
+    data = png(256, 256, kind=kind)
+    answer = client.analyze(data[: len(data) // 2])
+    check_error(answer, 422, "unreadable_image", fault="truncated")
+
+
+def test_one_of_several_frames_is_analysed(client: Any, check_error: Check) -> None:
+    images = [Image.new("L", (side, 64), side) for side in (64, 32, 16)]
+    out = io.BytesIO()
+    images[0].save(out, "TIFF", save_all=True, append_images=images[1:])
+    pages = out.getvalue()
+    message = check_error(client.analyze(pages), 422, "unreadable_image", fault="several-frames")
+    assert "has 3 frames; name one of them as frame=1 to frame=3" in message
+    answers = [client.analyze(pages, frame=number).json() for number in (1, 2, 3)]
+    assert [answer["image"]["width"] for answer in answers] == [64, 32, 16]
+    assert len({answer["id"] for answer in answers}) == 3
+    answer = client.analyze(pages, frame=4)
+    check_error(answer, 422, "unreadable_image", fault="no-such-frame")
+
+
+def test_what_no_model_is_for_is_refused(
+    run_service: Callable[..., Any],
+    detector_bundle: Bundle,
+    make_router: Callable[..., Bundle],
+    tmp_path: Path,
+    png: Png,
+    check_error: Check,
+) -> None:
+    with run_service(detector_bundle, make_router(tmp_path / "router", other=1.0)) as service:
+        service.wait_until_ready()
+        check_error(service.analyze(png()), 422, "unsuitable_image", fault="no-radiograph")
+        assert service.analyze(png(), kind="bone").status_code == 200
+
+
+def test_eight_requests_at_once_answer_as_one_by_one(client: Any, png: Png) -> None:
+    images = [png(64, 64), png(100, 50), png(50, 100), png(333, 222)]
+    alone = [without_times(client.analyze(image)) for image in images]
+    together = [without_times(answer) for answer in client.analyze_all(images * 2)]
+    assert together == alone * 2
+    assert len({report["id"] for report in alone}) == 4
+
+
+def without_times(answer: Any) -> dict[str, Any]:
+    report = answer.json()
+    del report["timings_ms"]
+    return dict(report)
+
+
+def test_file_names_appear_nowhere(
+    client: Any, png: Png, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("DEBUG")
+    answers = [
+        client.analyze(png(), name="CANARY^PATIENT.png"),
+        client.analyze(png()[:80], name="CANARY^PATIENT.png"),
+        client.analyze(b"text", name="CANARY^PATIENT.png"),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 422, 415]
+    output = capfd.readouterr()
+    everything = "".join([*(a.text for a in answers), caplog.text, output.out, output.err])
+    assert "CANARY" not in everything
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Analyses wait until it is set."""
+    opened = threading.Event()
+    analyze = Pipeline.analyze
+
+    def slow(self: Pipeline, *given: Any, **named: Any) -> Any:
+        opened.wait(20)
+        return analyze(self, *given, **named)
+
+    monkeypatch.setattr(Pipeline, "analyze", slow)
+    return opened
+
+
+def test_work_whose_turn_does_not_come_in_time_is_dropped(
+    run_service: Callable[..., Any],
+    detector_bundle: Bundle,
+    png: Png,
+    check_error: Check,
+    gate: threading.Event,
+    tmp_path: Path,
+) -> None:
+    audit = tmp_path / "audit.jsonl"
+    settings: dict[str, Any] = {"analyses_at_once": 1, "deadline_s": 1.0, "audit_file": audit}
+    with run_service(detector_bundle, **settings) as service:
+        service.wait_until_ready()
+        threading.Timer(1.4, gate.set).start()
+        start = time.monotonic()
+        answers = service.analyze_all([png(), png()])
+        assert time.monotonic() - start < 5
+        # One had begun and learnt of its deadline as it went on, one never began.
+        for answer in answers:
+            check_error(answer, 503, "deadline")
+            assert answer.headers["retry-after"] == "1"
+        metrics = service.get("/metrics").text
+        assert 'lucency_requests_shed_total{reason="deadline"} 2.0' in metrics
+    outcomes = [json.loads(line)["outcome"] for line in audit.read_text().splitlines()]
+    assert outcomes == [{"error": "deadline"}] * 2
+
+
+def test_work_is_dropped_if_the_client_leaves_before_its_turn(
+    run_service: Callable[..., Any], detector_bundle: Bundle, png: Png, gate: threading.Event
+) -> None:
+    with run_service(detector_bundle, analyses_at_once=1) as service:
+        service.wait_until_ready()
+        analysed = service.portal.call(_leave_early, service.app, png())
+        gate.set()
+        service.wait_until_ready()
+        assert analysed == [b"HTTP 499"]
+
+
+async def _leave_early(app: Any, image: bytes) -> list[bytes]:
+    """Occupy the only thread, then ask and leave; what the second request was answered."""
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    body = head + image + b"\r\n--x--\r\n"
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST",
+        "scheme": "http", "path": "/v1/analyze", "raw_path": b"/v1/analyze", "root_path": "",
+        "query_string": b"", "server": ("localhost", 80), "client": ("127.0.0.1", 1),
+        "headers": [
+            (b"host", b"localhost"), (b"content-type", b"multipart/form-data; boundary=x"),
+        ],
+    }  # fmt: skip
+
+    async def ask(leaves: bool) -> bytes:
+        messages: list[Any] = [{"type": "http.request", "body": body, "more_body": False}]
+        answers: list[bytes] = []
+
+        async def receive() -> Any:
+            if messages:
+                return messages.pop()
+            if not leaves:
+                await asyncio.sleep(60)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                answers.append(b"HTTP %d" % message["status"])
+
+        await app(dict(scope, state={}), receive, send)
+        return answers[0]
+
+    first = asyncio.create_task(ask(False))
+    await asyncio.sleep(0.3)
+    answered = [await asyncio.wait_for(ask(True), 5)]
+    assert not first.done()
+    first.cancel()
+    await asyncio.wait([first])
+    return answered
+
+
+def test_every_image_is_recorded(
+    run_service: Callable[..., Any], detector_bundle: Bundle, png: Png, tmp_path: Path
+) -> None:
+    audit = tmp_path / "audit.jsonl"
+    with run_service(detector_bundle, audit_file=audit) as service:
+        service.wait_until_ready()
+        report = service.analyze(png(), operating_point="screening").json()
+        service.analyze(png()[:90])
+        service.analyze(b"CANARY")
+        text = service.get("/metrics").text
+    answered, truncated, no_image = [json.loads(line) for line in audit.read_text().splitlines()]
+    assert verify_audit(audit).records == 3
+    assert answered["outcome"]["report"] == report["id"]
+    assert answered["image_sha256"] == report["image"]["sha256"]
+    assert answered["operating_point"] == "screening"
+    assert answered["bundles"] == {"stand-in-detector": report["models"][0]["digest"]}
+    assert truncated["image_sha256"] == hashlib.sha256(png()[:90]).hexdigest()
+    assert truncated["outcome"] == {"error": "unreadable_image", "fault": "truncated"}
+    assert no_image["outcome"] == {"error": "not_an_image", "fault": "unknown-format"}
+    assert 'lucency_images_total{body_part="unknown",kind="png"} 1.0' in text
+    assert 'lucency_images_refused_total{fault="truncated"} 1.0' in text
+
+
+def test_no_answer_leaves_without_its_record(
+    run_service: Callable[..., Any],
+    detector_bundle: Bundle,
+    png: Png,
+    check_error: Check,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from lucency.api.audit import AuditError, AuditLog
+
+    def full(*_: Any, **__: Any) -> None:
+        raise AuditError("audit file: cannot be written: CANARY")
+
+    monkeypatch.setattr(AuditLog, "record", full)
+    with run_service(detector_bundle, audit_file=tmp_path / "audit.jsonl") as service:
+        service.wait_until_ready()
+        answer = service.analyze(png())
+        assert "CANARY" not in check_error(answer, 503, "audit_failed")
