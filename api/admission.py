@@ -4,25 +4,28 @@ A request that is refused only after its form was parsed has cost most of what i
 to answer it, so under overload the service would do little but refuse.
 """
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from lucency.api.limits import Refusal, refusal_messages
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from lucency.api.metrics import Metrics
 
 # The routes that take images; all others answer at once.
 IMAGE_ROUTES = frozenset({"/v1/analyze", "/v1/analyze/batch", "/v1/pixels", "/v1/feedback"})
 RETRY_AFTER_S = 1
+SILENT_S = 1.0
 
 
 class Admission:
     """ASGI middleware that lets ``at_once + queue_size`` requests with images in, and no more.
 
     The body of a refused request is thrown away as it arrives (`connections`): were the connection
-    closed instead, its reset could reach the client before the answer does.
+    closed instead, its reset could reach the client before the answer does. A request whose body
+    is silent for `SILENT_S` does not count until it goes on, so that slow clients keep nobody out.
     """
 
     def __init__(
@@ -33,13 +36,7 @@ class Admission:
         self._most = at_once + queue_size
         self._metrics = metrics
         self._inside = 0
-        refusal = Refusal(
-            503,
-            code="overloaded",
-            message="The service has all the work it can take; try again in a second.",
-            headers={"Retry-After": str(RETRY_AFTER_S)},
-        )
-        self._overloaded = refusal_messages(refusal)
+        self._overloaded = refusal_messages(_refusal())
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Pass the request on, or refuse it."""
@@ -52,10 +49,37 @@ class Admission:
                 await send(dict(message))
             return
         self._count(1)
+        counts = arriving = True
+        loop = asyncio.get_running_loop()
+
+        def leave() -> None:
+            nonlocal counts
+            if counts:
+                counts = False
+                self._count(-1)
+
+        async def watched() -> "Message":
+            nonlocal counts, arriving
+            if not arriving:
+                return await receive()
+            silence = loop.call_later(SILENT_S, leave)
+            try:
+                message = await receive()
+            finally:
+                silence.cancel()
+            arriving = bool(message.get("more_body", False))
+            if not counts:
+                if self._inside >= self._most:
+                    self._metrics.shed("overloaded")
+                    raise _refusal()
+                counts = True
+                self._count(1)
+            return message
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, watched, send)
         finally:
-            self._count(-1)
+            leave()
 
     def _count(self, change: int) -> None:
         self._inside += change
@@ -65,3 +89,12 @@ class Admission:
 
 def _brings_images(scope: "Scope") -> bool:
     return scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in IMAGE_ROUTES
+
+
+def _refusal() -> Refusal:
+    return Refusal(
+        503,
+        code="overloaded",
+        message="The service has all the work it can take; try again in a second.",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )

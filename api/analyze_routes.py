@@ -6,7 +6,7 @@ from lucency.api.analysing import report_on
 from lucency.api.analyze_query import Asking, asked_by
 from lucency.api.errands import errand_of
 from lucency.api.error_examples import documented
-from lucency.api.examples import EXAMPLE_REPORT, answer_of, one_file
+from lucency.api.examples import one_file
 from lucency.api.schemas import Report
 from lucency.api.uploads import read_file
 
@@ -23,7 +23,7 @@ router = APIRouter(tags=["analysis"])
     operation_id="analyze",
     summary="Find and localise anomalies in one radiograph",
     response_model=Report,
-    responses=documented(*ERRORS, body=True) | answer_of(EXAMPLE_REPORT),
+    responses=documented(*ERRORS, body=True),
     openapi_extra=one_file("The image: PNG, JPEG, TIFF or DICOM, recognised by its content."),
 )
 async def analyze(request: Request, query: Asking) -> Response:

@@ -14,7 +14,7 @@ from lucency.api.batch_schemas import BatchAnswer
 from lucency.api.errands import Errand, errand_of, run
 from lucency.api.error_examples import documented
 from lucency.api.error_schemas import error_answer
-from lucency.api.examples import EXAMPLE_BATCH, answer_of, several_files
+from lucency.api.examples import several_files
 from lucency.api.limits import Refusal
 from lucency.api.logs import CLIENT_GONE
 from lucency.api.refusals import OF_THE_REQUEST, not_ready, refusal_of
@@ -38,7 +38,7 @@ router = APIRouter(tags=["analysis"])
     operation_id="analyze_batch",
     summary="Find and localise anomalies in several radiographs",
     response_model=BatchAnswer,
-    responses=documented(*ERRORS, body=True) | answer_of(EXAMPLE_BATCH),
+    responses=documented(*ERRORS, body=True),
     openapi_extra=several_files(
         "The images, each in a part of this name, or one zip archive that holds them."
     ),
@@ -96,4 +96,4 @@ async def _result(
             if refusal.code in OF_THE_REQUEST or refusal.status_code == CLIENT_GONE:
                 raise
             error = error_answer(refusal.code, str(refusal.detail), fault=refusal.fault)
-            return json.dumps({"index": index, **error}).encode()
+            return json.dumps({"index": index, **error}, separators=(",", ":")).encode()

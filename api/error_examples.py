@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from lucency.api.error_schemas import ErrorAnswer, error_answer
+from lucency.api.error_schemas import error_answer
 from lucency.configs.errors import ImageFault
 
 
@@ -26,6 +26,9 @@ ERRORS: Mapping[str, KnownError] = MappingProxyType(
             400,
             "The multipart form is broken or ends early.",
             "The multipart form is broken or ends early; send it again.",
+        ),
+        "invalid_http": KnownError(
+            400, "The request is not valid HTTP.", "The request is not valid HTTP."
         ),
         "unauthorised": KnownError(
             401,
@@ -123,6 +126,11 @@ ERRORS: Mapping[str, KnownError] = MappingProxyType(
             "The feedback is not as described, or the image is not the one that it is about.",
             "image.sha256: is not that of the file; send the image that the report is about",
         ),
+        "head_too_large": KnownError(
+            431,
+            "Path, query and headers together are too long.",
+            "The head is larger than 32768 bytes.",
+        ),
         "internal": KnownError(
             500, "A fault of ours; the log says where.", "The service failed; its log says where."
         ),
@@ -155,19 +163,22 @@ ERRORS: Mapping[str, KnownError] = MappingProxyType(
         ),
     }
 )
+# FastAPI would describe it in the media type of the route's own answers.
+_SCHEMA = {"$ref": "#/components/schemas/ErrorAnswer"}
 # What the middleware may answer on any route, and on those that read a body.
-ANYWHERE = ("unauthorised", "wrong_host", "internal", "stopping")
+ANYWHERE = ("invalid_http", "wrong_host", "head_too_large", "internal", "stopping")
 WITH_BODY = ("cross_origin", "timeout", "too_large", "overloaded")
 
 
 def documented(
-    *codes: str, body: bool = False, guarded: bool = True
+    *codes: str, body: bool = False, key: bool = True
 ) -> dict[int | str, dict[str, Any]]:
     """The errors of a route for its description, by status.
 
-    ``body`` adds those of routes that read one; ``guarded`` those that any route may give.
+    Besides ``codes``, those that any route may give; with ``body``, of those that read one; with
+    ``key``, of those that need one where the service has keys.
     """
-    every = [*codes, *(ANYWHERE if guarded else ()), *(WITH_BODY if body else ())]
+    every = [*codes, *ANYWHERE, *(WITH_BODY if body else ()), *(("unauthorised",) if key else ())]
     described: dict[int | str, dict[str, Any]] = {}
     for status in sorted({ERRORS[code].status for code in every}):
         of_status = {code: ERRORS[code] for code in every if ERRORS[code].status == status}
@@ -180,8 +191,7 @@ def documented(
         }
         lines = [f"`{code}`: {error.when}" for code, error in of_status.items()]
         described[status] = {
-            "model": ErrorAnswer,
             "description": "\n\n".join(lines),
-            "content": {"application/json": {"examples": examples}},
+            "content": {"application/json": {"schema": _SCHEMA, "examples": examples}},
         }
     return described

@@ -65,7 +65,7 @@ def examine(
         A network was not run in time.
 
     """
-    found = _routed(views, models.router, asked, runs)
+    found = _routed(views, models, asked, runs)
     chosen = choose(
         models.finders, models.classifiers, take_route(asked.kind, found, name=name), name=name
     )
@@ -100,12 +100,18 @@ def examine(
     )
 
 
-def _routed(views: Views, router: Classifier | None, asked: Asked, runs: ModelRuns) -> Route | None:
+def _routed(views: Views, models: Models, asked: Asked, runs: ModelRuns) -> Route | None:
     """What the router says, where there is one and it is asked."""
+    router = models.router
     if router is None or asked.kind is not KindAsked.AUTO:
         return None
     shown = views.of(router.manifest.display)
-    (outputs,) = runs.run([(router.manifest.name, router.feed(shown.image))])
+    manifests = [one.manifest for one in models.classifiers]
+    manifests += [one for finder in models.finders for one in finder.manifests]
+    (outputs,) = runs.run(
+        [(router.manifest.name, router.feed(shown.image))],
+        meanwhile=lambda: views.prepare(one.display for one in manifests),
+    )
     look = router.seen(outputs, shown)
     return judge(views.radiograph, router.manifest, router.calibrated(look.raw))
 

@@ -1,8 +1,8 @@
 """What the interface's description shows: whole answers, and the forms that are sent."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
-
-from pydantic import BaseModel
 
 from lucency.api.batch_schemas import AnalyzedImage, BatchAnswer, RefusedImage
 from lucency.api.error_schemas import ErrorBody
@@ -18,6 +18,7 @@ from lucency.api.schemas import (
     Report,
     RouteTaken,
     Timings,
+    Wire,
     WireBox,
 )
 from lucency.configs.errors import ImageFault
@@ -76,7 +77,8 @@ EXAMPLE_REPORT = Report(
     flags=(
         Flag(
             kind="out-of-distribution",
-            message="The image is unlike what the model has learnt from.",
+            message="The image is unlike those that 'fracture-net' has learnt from, so that its "
+            "figures do not tell how good it is here.",
             models=(_CLASSIFIER,),
             figures={"distance": 31.4, "limit": 24.0},
         ),
@@ -115,6 +117,10 @@ EXAMPLE_BATCH = BatchAnswer(
         ),
     )
 )
+# By operation. FastAPI leaves what is null out of examples, so `openapi` puts these in.
+WHOLE_ANSWERS: Mapping[str, Wire] = MappingProxyType(
+    {"analyze": EXAMPLE_REPORT, "analyze_batch": EXAMPLE_BATCH}
+)
 EXAMPLE_FEEDBACK = Feedback(
     report_id=_ID,
     image=FeedbackImage(sha256=_SHA256, width=1024, height=1280, kind="dicom"),
@@ -130,11 +136,10 @@ EXAMPLE_FEEDBACK = Feedback(
 
 
 def answer_of(
-    example: BaseModel, *, status: int = 200, description: str = "The answer."
+    example: Wire, *, status: int = 200, description: str = "The answer."
 ) -> dict[int | str, dict[str, Any]]:
-    """The success of a route, with an example."""
-    value = example.model_dump(mode="json", exclude_none=isinstance(example, BatchAnswer))
-    content = {"application/json": {"example": value}}
+    """The success of a route, with an example without nulls."""
+    content = {"application/json": {"example": example.model_dump(mode="json")}}
     return {status: {"description": description, "content": content}}
 
 

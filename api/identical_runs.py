@@ -30,22 +30,21 @@ def try_ways(
     kind: Kind,
     *,
     narrow: Session,
-    open_wide: Callable[[], Session | None],
+    wide: Session | None,
     most: int,
     found: Callable[[Ways], None],
 ) -> Iterator[None]:
     """Try all ways of running inputs of one ``kind``, one step after each `next`.
 
-    ``narrow`` is the session of one thread, ``open_wide`` gives that of all cores, if there are
-    several, ``most`` is the largest number of inputs together. ``found`` is told what may be used,
-    at last and before.
+    ``narrow`` is the session of one thread, ``wide`` that of all cores, if there are several, and
+    ``most`` the largest number of inputs together. ``found`` is told what may be used, each time
+    that it is more.
     """
     feeds = _noise(kind, most)
     outputs, single = timed_run(narrow, feeds[0])
     alone, ways = [outputs], Ways()
     yield
-    if single >= _SHORTEST_S and (wide := open_wide()) is not None:
-        yield
+    if single >= _SHORTEST_S and wide is not None:
         outputs, _ = timed_run(wide, feeds[0])
         ways = Ways(wide=_same([outputs], alone))
         found(ways)

@@ -10,7 +10,6 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -50,14 +49,16 @@ class ModelSessions:
         batch_window_ms: float = 0.0,
     ) -> None:
         cores = cores or cores_of_this_process()
-        with ThreadPoolExecutor(cores) as threads:
-            opened = threads.map(partial(open_session, threads=1), bundles)
-            self._narrow = {
-                bundle.manifest.name: session
-                for bundle, session in zip(bundles, opened, strict=True)
-            }
-        work = _Work(bundles, self._narrow, cores=cores, batch_size=batch_size)
-        for model, session in self._narrow.items():
+        # All at the start: while ONNX Runtime opens one, no other thread of Python goes on.
+        narrow, wide = (
+            {each.manifest.name: open_session(each, threads=threads) for each in bundles}
+            if threads
+            else {}
+            for threads in (1, cores if cores > 1 else 0)
+        )
+        self._narrow = narrow
+        work = _Work(narrow, wide, batch_size=batch_size)
+        for model, session in narrow.items():
             if (kind := _only_kind(model, session)) is not None:
                 work.meet(kind)
         self._work = work
@@ -89,6 +90,11 @@ class ModelSessions:
         self._queue.put(jobs)
         return jobs
 
+    @property
+    def trying(self) -> bool:
+        """Whether ways of running what was asked so far are still to be tried."""
+        return bool(self._work.to_try)
+
     def ways(self, model: str, feed: Feed) -> Ways:
         """How such an input may be run, as far as it was tried."""
         return self._work.ways_of(kind_of(model, feed))
@@ -102,22 +108,15 @@ class _Work:
     """What the workers share; it knows nothing of its owner, who may be collected."""
 
     def __init__(
-        self,
-        bundles: Sequence[Bundle],
-        narrow: dict[str, Session],
-        *,
-        cores: int,
-        batch_size: int,
+        self, narrow: dict[str, Session], wide: dict[str, Session], *, batch_size: int
     ) -> None:
-        self._bundles = {bundle.manifest.name: bundle for bundle in bundles}
         self._narrow = narrow
-        self._wide: dict[str, Session] = {}
-        self._cores = cores
+        self._wide = wide
         self._batch_size = batch_size
         self._ways: dict[Kind, Ways] = {}
         self._met = threading.Lock()
         self._trying = threading.Lock()
-        self._to_try: list[Iterator[None]] = []
+        self.to_try: list[Iterator[None]] = []
         self._tried_at = time.monotonic()
 
     def ways_of(self, kind: Kind) -> Ways:
@@ -125,18 +124,18 @@ class _Work:
 
     def meet(self, kind: Kind) -> None:
         """Have a kind of input tried that was not seen before."""
-        if kind in self._ways or (self._batch_size == 1 and self._cores == 1):
+        if kind in self._ways or (self._batch_size == 1 and not self._wide):
             return
         with self._met:
             if kind in self._ways or len(self._ways) >= _MOST_KINDS:
                 return
             self._ways[kind] = Ways()
             model = kind[0]
-            self._to_try.append(
+            self.to_try.append(
                 try_ways(
                     kind,
                     narrow=self._narrow[model],
-                    open_wide=partial(self._open_wide, model),
+                    wide=self._wide.get(model),
                     most=self._batch_size,
                     found=partial(self._ways.__setitem__, kind),
                 )
@@ -145,7 +144,7 @@ class _Work:
     def go_on(self, queue: JobQueue) -> None:
         """Work until the queue is closed: what each worker does."""
         while True:
-            batch = queue.take(patience_s=_QUIET_S if self._to_try else None)
+            batch = queue.take(patience_s=_QUIET_S if self.to_try else None)
             if batch is None:
                 return
             try:
@@ -174,22 +173,15 @@ class _Work:
 
     def _try(self) -> None:
         """Take one step with what is still to be tried, if nobody else is at it."""
-        if not self._to_try or not self._trying.acquire(blocking=False):
+        if not self.to_try or not self._trying.acquire(blocking=False):
             return
         try:
-            next(self._to_try[0])
+            next(self.to_try[0])
         except Exception:  # at its end, or noise is nothing for the model: what was found holds
-            self._to_try.pop(0)
+            self.to_try.pop(0)
         finally:
             self._tried_at = time.monotonic()
             self._trying.release()
-
-    def _open_wide(self, model: str) -> Session | None:
-        if self._cores == 1:
-            return None
-        if model not in self._wide:
-            self._wide[model] = open_session(self._bundles[model], threads=self._cores)
-        return self._wide[model]
 
 
 def _only_kind(model: str, session: Session) -> Kind | None:

@@ -5,6 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from lucency.api.error_schemas import ErrorAnswer
+from lucency.api.examples import WHOLE_ANSWERS
 from lucency.api.feedback_schemas import Feedback
 from lucency.configs.bundle import RESEARCH_USE
 
@@ -30,6 +32,8 @@ SECURITY_SCHEMES = {
 }
 # Probes never need a key.
 _OPEN = ("/healthz", "/readyz", "/v2/health/")
+# FastAPI's own form of an error; ours have another.
+_THEIRS = "HTTPValidationError"
 _REFERENCE = "#/components/schemas/{model}"
 
 
@@ -50,15 +54,21 @@ def _described(app: FastAPI) -> dict[str, Any]:
         tags=[{"name": name, "description": text} for name, text in TAGS.items()],
     )
     schemas = described["components"]["schemas"]
-    feedback = Feedback.model_json_schema(ref_template=_REFERENCE)
-    schemas |= feedback.pop("$defs", {})
-    schemas["Feedback"] = feedback
-    for name in ("HTTPValidationError", "ValidationError"):  # ours have another form
+    for model in (Feedback, ErrorAnswer):  # referred to, but no route's parameter or answer
+        schema = model.model_json_schema(ref_template=_REFERENCE)
+        schemas |= schema.pop("$defs", {})
+        schemas[model.__name__] = schema
+    for name in (_THEIRS, "ValidationError"):
         schemas.pop(name, None)
     described["components"]["securitySchemes"] = SECURITY_SCHEMES
     for path, methods in described["paths"].items():
         for operation in methods.values():
+            if _THEIRS in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
+            if operation["operationId"] in WHOLE_ANSWERS:
+                example = WHOLE_ANSWERS[operation["operationId"]].model_dump(mode="json")
+                operation["responses"]["200"]["content"]["application/json"]["example"] = example
             # {} means that none is needed: a service may have no keys.
-            keys = [{name: []} for name in SECURITY_SCHEMES]
+            keys: list[dict[str, list[str]]] = [{name: []} for name in SECURITY_SCHEMES]
             operation["security"] = [{}] if path.startswith(_OPEN) else [{}, *keys]
     return described

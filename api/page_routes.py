@@ -29,6 +29,7 @@ MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
 }
 # What the built page says of feedback until the service, which knows, has put its own word there.
 FEEDBACK_UNKNOWN = b'data-feedback="unknown"'
@@ -101,7 +102,7 @@ def _answer(request: Request, file: StaticFile, headers: dict[str, str]) -> Resp
 
 
 def _takes_gzip(accepted: str) -> bool:
-    """Whether the header names gzip, and not with the quality 0 that forbids it (RFC 9110, 12.5.3)."""
+    """Whether the header names gzip, and not with quality 0 (RFC 9110, section 12.5.3)."""
     for entry in accepted.lower().split(","):
         coding, _, quality = entry.partition(";")
         if coding.strip() == "gzip":

@@ -32,7 +32,6 @@ from lucency.datasets.radiographs import Radiograph, decode_radiograph
 from lucency.datasets.sandbox import Sandbox
 from lucency.detection.detector import Detector
 
-
 AS_THE_BUNDLES_SAY = Asked()
 
 

@@ -8,6 +8,7 @@ from lucency.api import (
     feedback_routes,
     health_routes,
     model_routes,
+    page_routes,
     pixel_routes,
 )
 
@@ -18,4 +19,5 @@ routers: tuple[APIRouter, ...] = (
     feedback_routes.router,
     model_routes.router,
     health_routes.router,
+    page_routes.router,
 )

@@ -10,6 +10,7 @@ import time
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from lucency.api.app import create_app
 from lucency.api.connections import Connection
@@ -32,8 +33,9 @@ MOST_OPEN_FILES = 16_384
 class Server(uvicorn.Server):
     """uvicorn with our signals: it ends in order and with status 0, and SIGHUP reloads models."""
 
-    def __init__(self, config: uvicorn.Config, *, drain_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, *, drain_s: float) -> None:
         super().__init__(config)
+        self._app = app
         self.service: Service | None = None
         self._drain_s = drain_s
         self._told = 0.0  # when to end, on the monotonic clock
@@ -49,10 +51,9 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and from then on reload the models on SIGHUP."""
         await super().startup(sockets)
-        state = self.config.app.state
-        self.service = state.service
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, state.loading.reload)
+        self.service = self._app.state.service
+        reload = self._app.state.loading.reload
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse connections from now on, and end when those that there are have their answers."""
@@ -119,7 +120,7 @@ def run_server(settings: Settings) -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
-        server = Server(config, drain_s=settings.drain_s)
+        server = Server(config, app, drain_s=settings.drain_s)
         LOG.info(f"Lucency listens on {_url(listening)} ({RESEARCH_USE})")
         server.run(sockets=[listening])
     if failures:

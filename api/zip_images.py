@@ -113,7 +113,9 @@ def _check_directory(data: bytes) -> None:
 
 def _is_file(entry: zipfile.ZipInfo) -> bool:
     path = PurePosixPath(entry.filename)
-    return not (entry.is_dir() or "__MACOSX" in path.parts or path.name == ".DS_Store")
+    # Not `is_dir`, which fails for an entry without a name.
+    is_folder = entry.filename.endswith("/")
+    return not (is_folder or "__MACOSX" in path.parts or path.name == ".DS_Store")
 
 
 def _extracted(

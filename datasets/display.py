@@ -53,15 +53,20 @@ class Displayed:
         return np.asarray(points_xy / np.tile(self.scale_xy, pairs) + offset)
 
 
-def display(radiograph: Radiograph, spec: DisplaySpec) -> Displayed:
-    """Render a radiograph.
+def display(
+    radiograph: Radiograph,
+    spec: DisplaySpec,
+    *,
+    shown: tuple[int, int, int, int] | None = None,
+) -> Displayed:
+    """Render a radiograph; ``shown`` is what `find_crop` finds, where that is known.
 
     The crop; the Modality LUT; VOI LUT, window or percentiles, measured in what the crop shows;
     MONOCHROME1 inversion; the reduction to ``spec.longest_side``; CLAHE. Up to the inversion
     everything depends on the stored value alone, so it is worked out once for each level and
     looked up for each pixel.
     """
-    shown = find_crop(radiograph, spec.crop)
+    shown = shown or find_crop(radiograph, spec.crop)
     x1, y1, x2, y2 = shown
     levels = Levels.of(radiograph.pixels[y1:y2, x1:x2])
     shades = shades_of(levels, radiograph, spec)

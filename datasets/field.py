@@ -6,6 +6,7 @@ is kept, up to the whole image.
 """
 
 import math
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import cv2
@@ -37,21 +38,40 @@ _SPECK = 0.002
 _BEYOND_WHITE = float(np.float32(1.0001))  # the end of the histogram of shades
 
 
-def find_crop(radiograph: Radiograph, crop: Crop) -> Part:
+@dataclass(frozen=True)
+class ExposedField:
+    """What every crop of one radiograph begins with.
+
+    ``part`` is the exposed field in pixels of ``grey``, the small copy that it was found in; None
+    of an image that is of one shade or tiny, which is not cropped.
+    """
+
+    grey: Grey | None
+    part: Part
+
+
+def find_field(radiograph: Radiograph) -> ExposedField:
+    """Find the exposed field, in a fraction of a millisecond for a small image."""
+    grey = _small_copy(radiograph)
+    return ExposedField(grey, (0, 0, 0, 0) if grey is None else _exposed(grey))
+
+
+def find_crop(radiograph: Radiograph, crop: Crop, *, exposed: ExposedField | None = None) -> Part:
     """The part of the image to be shown, as x1, y1, x2, y2 in stored pixels, half-open.
 
     ``field`` leaves out black margins and the bright bars that collimators and the edges of
     cassettes leave, one within the other; ``body`` also leaves out the background around the
-    body, with lead markers and letters in it. A few milliseconds, whatever the size.
+    body, with lead markers and letters in it. A few milliseconds, whatever the size; less where
+    the ``exposed`` field, from `find_field`, is known.
     """
     width, height = radiograph.size_wh
     if crop == "none":
         return 0, 0, width, height
-    grey = _small_copy(radiograph)
+    exposed = exposed or find_field(radiograph)
+    grey = exposed.grey
     if grey is None:
         return 0, 0, width, height
-    field = _exposed(grey)
-    x1, y1, x2, y2 = field if crop == "field" else _body(grey, field)
+    x1, y1, x2, y2 = exposed.part if crop == "field" else _body(grey, exposed.part)
     rows, columns = grey.shape
     return (
         x1 * width // columns,

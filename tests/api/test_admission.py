@@ -5,7 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
+from lucency.api import admission
 from lucency.api.admission import IMAGE_ROUTES, Admission
+from lucency.api.limits import Refusal
 from lucency.api.metrics import Metrics
 
 
@@ -23,6 +25,14 @@ class Gate:
             pass
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"done"})
+
+
+class Reader(Gate):
+    """An application that reads the body at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened.set()
 
 
 def client_of(app: Any) -> httpx.AsyncClient:
@@ -85,6 +95,44 @@ def test_what_brings_no_image_is_let_in(method: str, path: str) -> None:
             await settle(gate, 2)
             gate.opened.set()
             assert {(await inside).status_code, (await beside).status_code} == {200}
+
+    asyncio.run(scenario())
+
+
+def test_silent_bodies_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "SILENT_S", 0.05)
+    going_on = asyncio.Event()
+
+    async def slow() -> Any:
+        yield b"x"
+        await going_on.wait()
+        yield b"x"
+
+    async def scenario() -> None:
+        metrics, reader = Metrics(), Reader()
+        app = Admission(reader, at_once=1, queue_size=0, metrics=metrics)
+        async with client_of(app) as client:
+            silent = asyncio.create_task(client.post("/v1/analyze", content=slow()))
+            await asyncio.sleep(0)
+            await settle(reader, 1)
+            assert (await client.post("/v1/analyze")).status_code == 503
+            await asyncio.sleep(0.1)
+            assert gauge(metrics, "lucency_requests_in_flight") == 0
+            assert (await client.post("/v1/analyze")).status_code == 200
+            going_on.set()
+            assert (await silent).status_code == 200
+            assert gauge(metrics, "lucency_requests_in_flight") == 0
+
+            going_on.clear()
+            silent = asyncio.create_task(client.post("/v1/analyze", content=slow()))
+            await asyncio.sleep(0.1)
+            other = asyncio.create_task(client.post("/v1/analyze", content=slow()))
+            await settle(reader, 4)
+            going_on.set()
+            with pytest.raises(Refusal):  # its place is taken
+                await silent
+            assert (await other).status_code == 200
+            assert gauge(metrics, "lucency_requests_in_flight") == 0
 
     asyncio.run(scenario())
 

@@ -118,9 +118,7 @@ def test_wrong_parameters(
     assert part in check_error(answer, 422, "invalid_request")
 
 
-def test_unknown_names_are_told_the_known_ones(
-    client: Any, png: Png, check_error: Check
-) -> None:
+def test_unknown_names_are_told_the_known_ones(client: Any, png: Png, check_error: Check) -> None:
     answer = client.analyze(png(), operating_point="strict")
     message = check_error(answer, 422, "unknown_operating_point")
     assert "strict" in message

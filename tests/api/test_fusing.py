@@ -17,6 +17,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from lucency.annotations.records import read_dataset
+from lucency.api.asking import Asked
 from lucency.api.fusing import Fusion, fuse
 from lucency.api.fusion_commands import fuse as fuse_command
 from lucency.api.fusion_report import verdict, write_fusion_report
@@ -220,7 +221,7 @@ def test_the_service_rescales_as_the_fit_did(
     effect = telling.effects[1]
     for measured in effect.fused[:6]:
         data = (telling_set / measured.image).read_bytes()
-        report = pipeline.analyze(data, name="a", conf=0.0).report
+        report = pipeline.analyze(data, name="a", asked=Asked(conf=0.0)).report
         assert [found.score for found in report.findings] == pytest.approx(
             sorted(measured.scores, reverse=True), abs=1e-6
         )
@@ -233,8 +234,8 @@ def test_disagreements_reach_the_answer(telling: Fusion, pair: Pair, tmp_path: P
     kinds = []
     for path in sorted(root.glob("images/val/*.png")):
         for conf in (0.999, 0.001):
-            report = pipeline.analyze(path.read_bytes(), name="a", conf=conf).report
-            kinds.append([each.kind for each in report.disagreements])
+            report = pipeline.analyze(path.read_bytes(), name="a", asked=Asked(conf=conf)).report
+            kinds.append([each.kind for each in report.flags])
     assert kinds == [["no-box"], [], [], ["box-without-image-finding"]]
 
 

@@ -56,7 +56,7 @@ def first_row(image: np.ndarray) -> np.ndarray:
 
 def tried(narrow: FakeSession, wide: FakeSession | None, *, most: int = 4) -> Ways:
     found = [Ways()]
-    for _ in try_ways(KIND, narrow=narrow, open_wide=lambda: wide, most=most, found=found.append):
+    for _ in try_ways(KIND, narrow=narrow, wide=wide, most=most, found=found.append):
         pass
     return found[-1]
 

@@ -61,9 +61,7 @@ def test_one_model_with_its_manifest_and_card(client: Any, detector_bundle: Bund
     "path", ["/v1/models/{}", "/v2/models/{}", "/v2/models/{}/ready"], ids=["v1", "v2", "ready"]
 )
 @pytest.mark.parametrize("name", ["bones", "%00", "..%2f..%2fetc", "a" * 900])
-def test_a_model_that_is_not_loaded(
-    client: Any, check_error: Check, path: str, name: str
-) -> None:
+def test_a_model_that_is_not_loaded(client: Any, check_error: Check, path: str, name: str) -> None:
     answer = client.get(path.format(name))
     code = "not_found" if "%2f" in name else "no_such_model"
     message = check_error(answer, 404, code)

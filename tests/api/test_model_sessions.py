@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lucency.api.batching import DeadlineError, Ways
+from lucency.api.batching import DeadlineError
 from lucency.api.model_runs import ModelRuns
 from lucency.api.model_sessions import ModelSessions
 from lucency.configs.bundle import Bundle
@@ -53,10 +53,14 @@ def test_a_session_of_a_request_takes_whole_batches(
 def test_ways_are_tried_while_nobody_asks(sessions: ModelSessions) -> None:
     feed = {"image": image()}
     deadline = time.monotonic() + 20
-    while sessions.ways("stand-in-classifier", feed) == Ways():
-        assert time.monotonic() < deadline, "nothing was tried"
+    sessions.submit([("stand-in-classifier", feed)], deadline=None)
+    while sessions.trying:
+        assert time.monotonic() < deadline, "not all was tried"
         time.sleep(0.01)
-    assert sessions.ways("stand-in-classifier", feed).sizes[-1] <= 4
+    ways = sessions.ways("stand-in-classifier", feed)
+    assert ways.sizes[0] == 1
+    assert ways.sizes[-1] <= 4
+    assert not ways.wide  # it takes no time
 
 
 def test_a_deadline_in_the_past_costs_no_run(sessions: ModelSessions) -> None:

@@ -14,8 +14,8 @@ from PIL import Image
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("service process")]
 
-IMAGES = 6
-REQUESTS = 60
+IMAGES = 4
+REQUESTS = 40
 
 
 def images() -> list[bytes]:
@@ -44,7 +44,7 @@ def test_mixed_requests_get_the_answers_that_they_get_alone(
     with benchmark("service_process").served(*bundles, settings=settings) as service:
         service.wait_until_ready()
         # The lowest thresholds, so that there are boxes to compare, whatever is shown.
-        query = "kind=any&conf=0.001"
+        query = "kind=any&conf=0.002&max_detections=30"
         requests = tuple(load.analyze_request(image, query=query) for image in images())
         one_by_one = load.Load(service.port, requests, count=2 * IMAGES, keep="bodies")
         alone = load.put_load(one_by_one)

@@ -1,4 +1,4 @@
-"""Eight times more clients than a real process can serve: some are told to come again, none is lost.
+"""Eight times more clients than a real process can serve: some must come again, none is lost.
 
 `benchmarks/service_speed.py --parts overload` measures goodput, times and memory.
 """

@@ -54,6 +54,11 @@ def test_a_comment_and_bytes_before_the_archive() -> None:
     assert images_of_zip(b"PK\x03\x04" + out.getvalue(), limits=LIMITS) == (b"a",)
 
 
+def test_an_entry_without_a_name() -> None:
+    data = zipped(("\0.png", b"a"), ("b.png", b"b"))
+    assert images_of_zip(data, limits=LIMITS) == (b"a", b"b")
+
+
 @pytest.mark.parametrize(
     "data",
     [b"PK\x03\x04", b"PK\x05\x06" + bytes(4), b"PK\x03\x04" + bytes(500)],

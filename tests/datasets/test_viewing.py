@@ -129,9 +129,7 @@ def test_the_pixels_are_not_altered() -> None:
     [("dicom/*.dcm", 8), ("fracatlas/images/Fractured/*.jpg", 2), ("tb_sites/images/*", 3)],
     ids=["dicom", "fracatlas", "tb-sites"],
 )
-def test_real_images_are_shown_as_displayed(
-    lucency_data: Path, pattern: str, least: int
-) -> None:
+def test_real_images_are_shown_as_displayed(lucency_data: Path, pattern: str, least: int) -> None:
     seen = 0
     for path in sorted(lucency_data.glob(pattern))[: 2 * least]:
         try:

@@ -3,9 +3,9 @@ import { App } from './App';
 import './styles/base.css';
 import './styles/strip.css';
 import './styles/welcome.css';
-import './styles/layout.css';
 import './styles/picture.css';
 import './styles/panel.css';
 import './styles/findings.css';
+import './styles/layout.css';
 
 createRoot(document.getElementById('root')!).render(<App />);

@@ -6,6 +6,9 @@ import { captionOf, type Mark } from '../logic/marks';
 import { toScreen, type View } from '../logic/view';
 import type { WireBox } from '../logic/wire';
 
+/** What a reader rejected steps back. */
+const REJECTED = '#b4bcc4';
+
 interface Props {
   readonly marks: readonly Mark[];
   readonly labels: readonly string[];
@@ -43,13 +46,20 @@ export const BoxLayer = memo(function BoxLayer(props: Props) {
         <MarkShape
           key={mark.key}
           mark={mark}
-          colour={colourOf(mark.label, props.labels)}
+          colour={colourIn(mark, props.labels)}
           view={view}
-          caption={captions.get(mark.key)}
           selected={mark.key === selected}
           hovered={mark.key === hovered}
           edited={mark.key === edited}
           onHover={props.onHover}
+        />
+      ))}
+      {ordered.map((mark) => (
+        <Caption
+          key={mark.key}
+          mark={mark}
+          colour={colourIn(mark, props.labels)}
+          place={captions.get(mark.key)}
         />
       ))}
       {drawn !== null && <rect className="drawn" {...placed(drawn, view)} />}
@@ -61,14 +71,13 @@ interface ShapeProps {
   readonly mark: Mark;
   readonly colour: string;
   readonly view: View;
-  readonly caption: Place | undefined;
   readonly selected: boolean;
   readonly hovered: boolean;
   readonly edited: boolean;
   readonly onHover: (key: string | null) => void;
 }
 
-function MarkShape({ mark, colour, view, caption, onHover, ...state }: ShapeProps) {
+function MarkShape({ mark, colour, view, onHover, ...state }: ShapeProps) {
   const place = placed(mark.box, view);
   const names = ['mark', mark.tier ?? 'own', mark.decision ?? 'undecided'];
   for (const name of ['selected', 'hovered', 'edited'] as const) if (state[name]) names.push(name);
@@ -76,20 +85,12 @@ function MarkShape({ mark, colour, view, caption, onHover, ...state }: ShapeProp
     <g
       className={names.join(' ')}
       data-mark={mark.key}
-      color={mark.decision === 'reject' ? '#b4bcc4' : colour}
+      color={colour}
       onPointerEnter={() => onHover(mark.key)}
       onPointerLeave={() => onHover(null)}
     >
       <rect className="casing" {...place} />
       <rect className="outline" {...place} />
-      {caption !== undefined && (
-        <g className="caption">
-          <rect {...caption} />
-          <text x={caption.x + 5} y={caption.y + 13}>
-            {captionOf(mark)}
-          </text>
-        </g>
-      )}
       {state.edited &&
         HANDLES.map((handle) => {
           const at = toScreen(view, handleAt(mark.box, handle));
@@ -107,6 +108,25 @@ function MarkShape({ mark, colour, view, caption, onHover, ...state }: ShapeProp
         })}
     </g>
   );
+}
+
+/** Captions lie above all boxes. */
+function Caption(props: { mark: Mark; colour: string; place: Place | undefined }) {
+  const { mark, colour, place } = props;
+  if (place === undefined) return null;
+  const names = mark.decision === 'reject' ? 'caption reject' : 'caption';
+  return (
+    <g className={names} color={colour}>
+      <rect {...place} />
+      <text x={place.x + 5} y={place.y + 13}>
+        {captionOf(mark)}
+      </text>
+    </g>
+  );
+}
+
+function colourIn(mark: Mark, labels: readonly string[]): string {
+  return mark.decision === 'reject' ? REJECTED : colourOf(mark.label, labels);
 }
 
 function placed(box: WireBox, view: View): Place {

@@ -1,4 +1,4 @@
-import { useRef, useState, type Dispatch } from 'react';
+import { useEffect, useRef, useState, type Dispatch } from 'react';
 import { boxAround } from '../logic/geometry';
 import { chosenMap } from '../logic/heat';
 import type { Command } from '../logic/keys';
@@ -56,6 +56,10 @@ export function Workspace(props: Props) {
   const map = chosenMap(report, heat.key);
   const heatLayer = useHeat(heat.shown ? (map ?? null) : null);
   const viewer = useRef<ViewerHandle>(null);
+  const panel = useRef<HTMLElement>(null);
+  useEffect(() => {
+    panel.current?.scrollTo(0, 0);
+  }, [study.id]);
   const problem = props.serviceProblem ?? study.problem ?? shown.problem;
 
   const reset = () => {
@@ -213,7 +217,7 @@ export function Workspace(props: Props) {
           )}
         </div>
       </main>
-      <aside className="panel" aria-label="Result">
+      <aside ref={panel} className="panel" aria-label="Result">
         {report === null ? (
           <p className="hint">{problem === null ? 'Analysing …' : problem.title}</p>
         ) : (
