@@ -24,9 +24,9 @@ def build_app() -> typer.Typer:
         key_command,
         labelling_commands,
         predict_command,
+        serve_command,
         train_commands,
     )
-    from lucency.api import commands as service
     from lucency.datasets import commands as datasets
     from lucency.datasets import import_command, split_command
     from lucency.evaluation import commands as evaluation
@@ -64,7 +64,7 @@ def build_app() -> typer.Typer:
         predict_command.predict,
         explain_commands.explain,
         embed_commands.embed,
-        service.serve,
+        serve_command.serve,
         key_command.key,
         audit_command.audit,
     ):

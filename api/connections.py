@@ -145,6 +145,9 @@ class Connection(HttpToolsProtocol):
         else:
             self._refuse(400, "invalid_http", "The request is not valid HTTP.")
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: who asks for WebSockets is answered without, which is no news."""
+
     def shutdown(self) -> None:
         """End with the answer; an idle client may have sent a request that is still on its way."""
         self._stopping = True

@@ -51,10 +51,10 @@ class BodyLimit:
 
     A form parser spools an upload to the disk before anyone can look at its length, so the limit
     of ``max_bytes`` has to act while the body streams. A ``Content-Length`` above it is refused
-    before the first byte is read; a body without one is counted. A client may be silent for
-    ``stall_s``, and the request has ``deadline_s`` from its first byte to its answer:
-    ``scope["state"]["deadline"]`` is when they end, on the clock of `time.monotonic`. Only routes
-    that read their body are refused.
+    before the first byte is read; a body without one is counted, into ``scope["state"]["bytes"]``.
+    A client may be silent for ``stall_s``, and the request has ``deadline_s`` from its head to its
+    answer: ``scope["state"]["deadline"]`` is when they end, on the clock of `time.monotonic`. Only
+    routes that read their body are refused.
     """
 
     def __init__(

@@ -284,3 +284,15 @@ def test_a_request_that_is_on_its_way_as_the_service_ends_is_answered(
             assert not state.connections
 
     run(scenario)
+
+
+def test_who_asks_for_another_protocol_is_answered_in_this_one() -> None:
+    async def scenario() -> None:
+        async with served(answer_unread) as (connect, _):
+            more = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            reader, writer = await connect(GET[:-2] + more)
+            assert (await read_answer(reader))[0] == 503
+            writer.write(GET)
+            assert (await read_answer(reader))[0] == 503
+
+    run(scenario)

@@ -38,6 +38,29 @@ describe('analyze', () => {
   });
 });
 
+it('what cannot be read is not sent', async () => {
+  const { service, asked } = answering(new Response('{}'));
+  const folder = new File([], 'hands');
+  folder.slice = () => ({ arrayBuffer: () => Promise.reject(new Error('gone')) }) as never;
+  await expect(service.pixels(folder, null, 64)).rejects.toMatchObject({ code: 'unreadable_file' });
+  expect(asked).toEqual([]);
+});
+
+it('pixels asks for a frame and a size', async () => {
+  const headers = Object.fromEntries(
+    ['Width', 'Height', 'Stored-Width', 'Stored-Height', 'Bits', 'Window-Low', 'Window-High'].map(
+      (name) => [`Lucency-${name}`, '1'],
+    ),
+  );
+  const answer = new Response(new Uint16Array([7]), {
+    headers: { ...headers, 'Lucency-Inverted': '1' },
+  });
+  const { service, asked } = answering(answer);
+  const image = await service.pixels(FILE, 2, 2048);
+  expect(asked[0]?.path).toBe('v1/pixels?longest_side=2048&frame=2');
+  expect(image).toMatchObject({ width: 1, inverted: true });
+});
+
 it('the key goes along, where there is one', async () => {
   const { service, asked } = answering(new Response('{"models": []}'), 'secret');
   await service.models();

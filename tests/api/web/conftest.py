@@ -195,9 +195,7 @@ def visit(chromium: Any) -> Iterator[Callable[..., Visit]]:
         page.on(
             "console",
             lambda message: (
-                visit.complaints.append(message.text)
-                if message.type == "error"
-                else None
+                visit.complaints.append(message.text) if message.type == "error" else None
             ),
         )
         page.goto(address + path)

@@ -44,7 +44,7 @@ def test_accepted_moved_and_drawn_boxes_end_in_a_labelme_file(
     opened.keys("Escape", "j", "r", "n")
     opened.drag(opened.place(20, 30), opened.place(120, 90))
     opened.page.get_by_label("Label", exact=True).select_option("another …")
-    opened.page.get_by_label("Name of the label").fill("spur")
+    opened.page.get_by_label("Its name").fill("spur")
     opened.page.get_by_label("Comment").fill("thin line")
     send.click()
     opened.expect(opened.page.locator("#review-reason")).to_contain_text("Stored as")
@@ -65,7 +65,7 @@ def test_accepted_moved_and_drawn_boxes_end_in_a_labelme_file(
 
 def test_nothing_to_mark_has_to_be_said(shown: Any) -> None:
     send = shown.page.get_by_role("button", name="Send feedback")
-    shown.page.get_by_role("button", name="Reject the other 2").click()
+    shown.page.get_by_role("button", name="Reject the rest (2)").click()
     shown.expect(shown.page.locator(".mark.reject")).to_have_count(2)
     shown.expect(send).to_be_disabled()
     shown.page.get_by_label("There is nothing to mark in this image").check()
@@ -94,7 +94,7 @@ def test_without_a_folder_the_button_says_why(
     with serving(detector_bundle) as address:
         opened = visit(address)
         opened.add(("hand.png", image))
-        opened.page.get_by_role("button", name="Accept the other 2").click()
+        opened.page.get_by_role("button", name="Accept the rest (2)").click()
         button = opened.page.get_by_role("button", name="Send feedback")
         opened.expect(button).to_be_disabled()
         opened.expect(opened.page.locator("#review-reason")).to_contain_text("keeps no feedback")
@@ -105,7 +105,7 @@ def test_a_refusal_of_feedback_is_shown(shown: Any) -> None:
     shown.page.route(
         "**/v1/feedback", lambda route: route.fulfill(status=404, body=json.dumps(error))
     )
-    shown.page.get_by_role("button", name="Accept the other 2").click()
+    shown.page.get_by_role("button", name="Accept the rest (2)").click()
     button = shown.page.get_by_role("button", name="Send feedback")
     button.click()
     shown.expect(shown.page.locator("#review-reason")).to_have_text(error["error"]["message"])
@@ -125,10 +125,10 @@ def test_files_to_save(shown: Any) -> None:
     name, picture = _saved(shown, "PNG")
     assert name == "hand.findings.png"
     drawn = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).astype(int)
-    assert drawn.shape[1] == 400
-    assert drawn.shape[0] > 300
-    coloured = (drawn.max(axis=2) - drawn.min(axis=2) > 60)[:300]
-    assert 200 < coloured.sum() < 20_000
+    assert drawn.shape[1] == 1000
+    assert drawn.shape[0] > 750
+    coloured = (drawn.max(axis=2) - drawn.min(axis=2) > 60)[:750]
+    assert 1000 < coloured.sum() < 60_000
 
 
 def _saved(shown: Any, button: str) -> tuple[str, bytes]:

@@ -1,4 +1,4 @@
-import { memo, useEffect, useRef } from 'react';
+import { memo, useEffect, useId, useRef } from 'react';
 import { colourOf } from '../logic/colours';
 import { scoreText, type Mark } from '../logic/marks';
 import type { FoundBox, Report } from '../logic/wire';
@@ -38,7 +38,10 @@ function Item({ mark, ...props }: Props & { mark: Mark }) {
   const selected = key === props.selected;
   const item = useRef<HTMLLIElement>(null);
   useEffect(() => {
-    if (selected) item.current?.scrollIntoView({ block: 'nearest' });
+    const panel = item.current?.closest('.panel');
+    // In narrow windows the whole page would scroll, and the picture with it.
+    const scrolls = panel != null && panel.scrollHeight > panel.clientHeight;
+    if (selected && scrolls) item.current?.scrollIntoView({ block: 'nearest' });
   }, [selected]);
   const found = mark.finding === null ? undefined : props.report.findings[mark.finding];
   const colour = colourOf(mark.label, props.labels);
@@ -143,31 +146,32 @@ function LabelChoice(props: {
 }) {
   const { label, choosable } = props;
   const own = !choosable.includes(label);
+  const id = useId();
   return (
     <div className="label-choice">
-      <label>
-        Label
-        <select
-          value={own ? OTHER : label}
-          onChange={(event) =>
-            props.onRelabel(event.target.value === OTHER ? 'finding' : event.target.value)
-          }
-        >
-          {choosable.map((name) => (
-            <option key={name}>{name}</option>
-          ))}
-          <option value={OTHER}>another …</option>
-        </select>
-      </label>
+      <label htmlFor={`${id}label`}>Label</label>
+      <select
+        id={`${id}label`}
+        value={own ? OTHER : label}
+        onChange={(event) =>
+          props.onRelabel(event.target.value === OTHER ? 'finding' : event.target.value)
+        }
+      >
+        {choosable.map((name) => (
+          <option key={name}>{name}</option>
+        ))}
+        <option value={OTHER}>another …</option>
+      </select>
       {own && (
-        <label>
-          Name of the label
+        <>
+          <label htmlFor={`${id}name`}>Its name</label>
           <input
+            id={`${id}name`}
             value={label}
             maxLength={200}
             onChange={(event) => props.onRelabel(event.target.value)}
           />
-        </label>
+        </>
       )}
     </div>
   );

@@ -32,10 +32,10 @@ export function ReviewPanel(props: Props) {
       {open > 0 && (
         <div className="buttons">
           <button type="button" onClick={() => props.onRest('accept')}>
-            Accept the other {open}
+            Accept the rest ({open})
           </button>
           <button type="button" onClick={() => props.onRest('reject')}>
-            Reject the other {open}
+            Reject the rest ({open})
           </button>
         </div>
       )}

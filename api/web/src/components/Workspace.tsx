@@ -66,7 +66,7 @@ export function Workspace(props: Props) {
     display.reset();
     viewer.current?.fit();
   };
-  const drawable = report !== null && shown.image !== null;
+  const drawable = report !== null;
   const draws = () => setTool(drawable && tool !== 'draw' ? 'draw' : 'pan');
 
   const commands: Readonly<Record<Command, () => void>> = {

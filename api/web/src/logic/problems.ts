@@ -42,6 +42,7 @@ const BY_CODE: Readonly<Record<string, readonly [string, Remedy]>> = {
   too_large: ['The file is too large', null],
   not_ready: ['The models are still being loaded', 'retry'],
   unauthorised: ['The service asks for a key', 'key'],
+  unreadable_file: ['The file cannot be opened', null],
   no_answer: ['The service does not answer', 'retry'],
 };
 

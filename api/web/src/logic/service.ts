@@ -50,7 +50,8 @@ export function makeService(
     return response;
   }
 
-  const upload = (file: File): FormData => {
+  const upload = async (file: File): Promise<FormData> => {
+    await checkReadable(file);
     const form = new FormData();
     // Without its name, which may be a patient's.
     form.append('file', file, 'image');
@@ -71,24 +72,34 @@ export function makeService(
       });
       if (asked.kind !== 'auto') query.set('kind', asked.kind);
       if (asked.frame !== null) query.set('frame', String(asked.frame));
-      const init = { method: 'POST', body: upload(file), ...aborting(signal) };
+      const init = { method: 'POST', body: await upload(file), ...aborting(signal) };
       const text = await (await ask(`v1/analyze?${query}`, init)).text();
       return { report: JSON.parse(text) as Report, text };
     },
     async pixels(file, frame, longestSide, signal) {
       const query = new URLSearchParams({ longest_side: String(longestSide) });
       if (frame !== null) query.set('frame', String(frame));
-      const init = { method: 'POST', body: upload(file), ...aborting(signal) };
+      const init = { method: 'POST', body: await upload(file), ...aborting(signal) };
       const response = await ask(`v1/pixels?${query}`, init);
       return readGreyImage(await response.arrayBuffer(), response.headers);
     },
     async feedback(feedback, file) {
-      const form = upload(file);
+      const form = await upload(file);
       form.append('feedback', JSON.stringify(feedback));
       const response = await ask('v1/feedback', { method: 'POST', body: form });
       return ((await response.json()) as { id: string }).id;
     },
   };
+}
+
+/** A folder, or a file that has gone since, would look like a service that does not answer. */
+async function checkReadable(file: File): Promise<void> {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+  } catch {
+    const message = 'The browser cannot read it: it is a folder, or was moved or changed.';
+    throw new ServiceError(0, 'unreadable_file', message);
+  }
 }
 
 async function refusal(response: Response): Promise<ServiceError> {

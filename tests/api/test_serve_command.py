@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from lucency.api.commands import serve
+from lucency.api.serve_command import serve
 from lucency.api.settings import Settings
 from lucency.configs.errors import BundleError, ConfigError
 
