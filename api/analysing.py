@@ -11,8 +11,8 @@ from lucency.api.audit import AuditError, outcome_of, outcome_of_error
 from lucency.api.batching import DeadlineError
 from lucency.api.errands import Errand, run
 from lucency.api.limits import Refusal
-from lucency.api.logs import LOG
-from lucency.api.refusals import check_image, refusal_of
+from lucency.api.logs import LOG, type_and_places
+from lucency.api.refusals import check_image, failed, refusal_of
 from lucency.configs.errors import ImageError, LucencyError
 
 # The bytes of an image, or why there are none.
@@ -51,6 +51,9 @@ def _analyse(errand: Errand, image: Image, asked: Asked) -> bytes:
         refusal = error
     except LucencyError as error:
         refusal = refusal_of(error)
+    except Exception as error:  # the image is on record all the same, and others have answers
+        LOG.error("unforeseen error", request_id=errand.request_id, **type_and_places(error))
+        refusal = failed()
     else:
         report = analysis.report
         errand.service.metrics.analysis(report)

@@ -29,6 +29,10 @@ from lucency.api.settings import Settings
 from lucency.configs.bundle import RESEARCH_USE, Bundle
 
 CODES = {400: "invalid_body", 404: "not_found", 405: "method_not_allowed"}
+# What the framework says of these is no sentence.
+NO_SUCH_PATH = "There is no such path; /docs lists those that there are."
+NO_SUCH_METHOD = "The path has no such method; the header Allow names those that it has."
+MESSAGES = {404: NO_SUCH_PATH, 405: NO_SUCH_METHOD}
 
 
 def create_app(
@@ -116,10 +120,12 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     """Answer refusals, unknown paths and methods."""
     if not isinstance(error, HTTPException):
         raise error
-    code = error.code if isinstance(error, Refusal) else CODES.get(error.status_code, "refused")
-    fault = error.fault if isinstance(error, Refusal) else None
-    answer = error_answer(code, str(error.detail), fault=fault)
-    return JSONResponse(answer, status_code=error.status_code, headers=dict(error.headers or {}))
+    status, said = error.status_code, str(error.detail)
+    if isinstance(error, Refusal):
+        answer = error_answer(error.code, said, fault=error.fault)
+    else:
+        answer = error_answer(CODES.get(status, "refused"), MESSAGES.get(status, said))
+    return JSONResponse(answer, status_code=status, headers=dict(error.headers or {}))
 
 
 async def _answer_validation(request: Request, error: Exception) -> Response:

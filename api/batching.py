@@ -118,7 +118,7 @@ class JobQueue:
             self._running -= 1
             if batch.wide:
                 self._wide = False
-            if self._waiting:
+            if self._waiting or self._closed:
                 self._changed.notify_all()
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """A client of the service, for Python programs: images in, `Report` out.
 
+What a newer service tells beside what this version knows is passed over.
 It needs neither the models nor NumPy, so that it starts quickly and where they are not.
 """
 
@@ -203,7 +204,7 @@ class Client:
 
     def _parsed(self, model: type[Answer], response: httpx.Response) -> Answer:
         try:
-            return model.model_validate_json(response.content)
+            return model.model_validate_json(response.content, extra="ignore")
         except ValidationError as error:
             raise self._unknown_answer(_first_place(error)) from None
 
@@ -221,7 +222,7 @@ class Client:
         try:
             if "error" in value:
                 return _service_error(value["error"])
-            return Report.model_validate(value["report"])
+            return Report.model_validate(value["report"], extra="ignore")
         except ValidationError as error:
             raise self._unknown_answer(_first_place(error)) from None
         except (KeyError, TypeError):

@@ -1,7 +1,8 @@
 """One client's connection: uvicorn's, with an end to what never comes.
 
-uvicorn waits without limit for the head of a first request, and for the rest of a body that
-nobody reads any more. A body that a route reads is the business of `BodyLimit`.
+uvicorn waits without limit for the head of a first request, for the rest of a body that nobody
+reads any more, and for a client that does not read its answer. A body that a route reads is the
+business of `BodyLimit`.
 """
 
 import json
@@ -16,7 +17,10 @@ from lucency.api.headers import SECURITY_HEADERS
 
 # As nginx takes by default (4 buffers of 8 KiB); browsers send a few.
 MAX_HEAD_BYTES = 32 * 1024
+# Colon, space and line end of a header.
+_BESIDE_HEADER = 4
 # Of a body that was refused: thrown away, so that the answer is not lost in a connection's reset.
+# Of one that is read: what it has beside its content, such as trailers.
 MAX_UNREAD_BYTES = 8 * 2**20
 # Who sent nothing for so long has nothing on its way that a reset could answer.
 SILENT_S = 1.0
@@ -49,7 +53,10 @@ class _LateClosing:
 
 
 class Connection(HttpToolsProtocol):
-    """Closes a connection whose request head or unread body does not arrive in ``stall_s``."""
+    """Closes a connection on which what is waited for does not come in ``stall_s``.
+
+    That is a request's head, a body that nobody reads, or a client that takes its answer.
+    """
 
     stall_s = 8.0
 
@@ -58,9 +65,11 @@ class Connection(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self._awaited = _Awaited.HEAD
-        self._arrived = 0  # bytes of an unfinished head, or of a body that nobody reads
+        self._arrived = 0  # bytes of an unfinished head, or around a body, that nobody reads
         self._heard = 0.0  # when anything arrived last, on the loop's clock
         self._timer: TimerHandle | None = None
+        self._watch: TimerHandle | None = None  # of the client that is to take its answer
+        self._unsent = 0  # bytes of that, when the watch began
         self._last = False  # close after the request that is under way
         self._stopping = False
 
@@ -71,8 +80,9 @@ class Connection(HttpToolsProtocol):
         self._arm(self.stall_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Forget the timers."""
         self._disarm()
+        self._unwatch()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -90,7 +100,7 @@ class Connection(HttpToolsProtocol):
                 self._refuse_head()
             elif self._timer is None:
                 self._arm(self.stall_s)
-        elif self._awaited is _Awaited.BODY and self._is_answered():
+        elif self._awaited is _Awaited.BODY:
             self._arrived += len(data)
             if self._arrived > MAX_UNREAD_BYTES:
                 self._close()
@@ -100,6 +110,17 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self._awaited = _Awaited.HEAD
         self._arrived = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; not a trailer, which would pass for a header that was checked."""
+        if self._awaited is _Awaited.HEAD:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body, which counts elsewhere if somebody reads it."""
+        super().on_body(body)
+        if not self._is_answered():
+            self._arrived -= len(body)
 
     def on_headers_complete(self) -> None:
         """Stop waiting for the head; a last request before the end is told that it is one."""
@@ -126,9 +147,27 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """See to it that an unread body, or an unread answer, does not hold the connection."""
         super().on_response_complete()
-        if self.transport.is_closing() or self._awaited is _Awaited.BODY:
+        if self.transport.is_closing():
+            self._watch_client()
+        elif self._awaited is _Awaited.BODY:
             self._unset_keepalive_if_required()
             self._arm(self.stall_s)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, even if its client has not taken all of the last answer."""
+        if not self.transport.is_closing():
+            self._close()
+
+    def pause_writing(self) -> None:
+        """Watch whether the client takes what waits to be sent."""
+        super().pause_writing()
+        self._watch_client()
+
+    def resume_writing(self) -> None:
+        """Stop watching: the client has taken enough."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._unwatch()
 
     def close_after_body(self) -> None:
         """Close once the rest of the request is there, or at once if it is not on its way."""
@@ -157,7 +196,8 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _head_bytes(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        headers = sum(len(name) + len(value) + _BESIDE_HEADER for name, value in self.headers)
+        return len(self.url) + headers
 
     def _is_answered(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -173,16 +213,33 @@ class Connection(HttpToolsProtocol):
 
     def _time_is_up(self) -> None:
         self._timer = None
-        if self.transport.is_closing():  # and what was written does not leave
-            self.transport.abort()
-        elif self._is_answered():
+        if self._is_answered():
             self._close()
         else:  # a next head stalls while an earlier request is being answered
             self._arm(self.stall_s)
 
     def _close(self) -> None:
+        self._disarm()
         self.transport.close()
-        self._arm(self.stall_s)
+        self._watch_client()
+
+    def _watch_client(self) -> None:
+        """Give the connection up if the client takes nothing of what is sent in `stall_s`."""
+        if self._watch is None:
+            self._unsent = self.transport.get_write_buffer_size()
+            self._watch = self.loop.call_later(self.stall_s, self._look_at_client)
+
+    def _look_at_client(self) -> None:
+        self._watch = None
+        if self.transport.get_write_buffer_size() < self._unsent:
+            self._watch_client()
+        else:
+            self.transport.abort()
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     def _refuse_head(self) -> None:
         self._refuse(431, "head_too_large", f"The head is larger than {MAX_HEAD_BYTES} bytes.")

@@ -40,7 +40,11 @@ ERRORS: Mapping[str, KnownError] = MappingProxyType(
             "A page of another server asks, and the service has no API keys.",
             "The request comes from a page of another server.",
         ),
-        "not_found": KnownError(404, "There is no such path.", "Not Found"),
+        "not_found": KnownError(
+            404,
+            "There is no such path.",
+            "There is no such path; /docs lists those that there are.",
+        ),
         "unknown_model": KnownError(
             422,
             "No model of this name is loaded.",
@@ -56,7 +60,11 @@ ERRORS: Mapping[str, KnownError] = MappingProxyType(
             "The service has no folder for feedback.",
             "This service takes no feedback: it was started without a folder for it.",
         ),
-        "method_not_allowed": KnownError(405, "The path has no such method.", "Method Not Allowed"),
+        "method_not_allowed": KnownError(
+            405,
+            "The path has no such method.",
+            "The path has no such method; the header Allow names those that it has.",
+        ),
         "timeout": KnownError(
             408,
             "The body stalled, or was not there by the deadline.",

@@ -37,7 +37,7 @@ def _used(name: str, task: str, *, inference: InferenceOptions | None) -> ModelU
         name=name,
         task=task,
         digest=_DIGEST,
-        created="2025-01-31T12:00:00Z",
+        created="2025-01-31",
         calibrated=True,
         inference=inference,
         licence="AGPL-3.0-or-later",

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request, Response
 
 from lucency.api.error_examples import documented
 from lucency.api.examples import EXAMPLE_FEEDBACK, answer_of, form
-from lucency.api.feedback import parse_feedback
-from lucency.api.feedback_schemas import Feedback, FeedbackStored
+from lucency.api.feedback import FeedbackStore, parse_feedback
+from lucency.api.feedback_schemas import FeedbackStored
 from lucency.api.limits import Refusal
 from lucency.api.logs import LOG
 from lucency.api.refusals import refusal_of
@@ -72,9 +72,8 @@ async def feedback(request: Request) -> Response:
     image = parts[FILE][0] if parts[FILE] else None
     request_id = request.scope["state"]["request_id"]
     try:
-        told: Feedback = parse_feedback(parts[FEEDBACK][0])
-        save = partial(service.feedback.save, told, image=image, request_id=request_id)
-        identity = await asyncio.to_thread(save)
+        save = partial(_save, service.feedback, parts[FEEDBACK][0])
+        identity = await asyncio.to_thread(save, image=image, request_id=request_id)
     except LucencyError as error:
         refusal = refusal_of(error)
         if refusal.status_code >= 500:
@@ -82,3 +81,7 @@ async def feedback(request: Request) -> Response:
         raise refusal from None
     body = json.dumps({"id": identity})
     return Response(body, status_code=201, media_type="application/json")
+
+
+def _save(store: FeedbackStore, text: bytes, *, image: bytes | None, request_id: str) -> str:
+    return store.save(parse_feedback(text), image=image, request_id=request_id)

@@ -38,7 +38,8 @@ def check_ready(request: Request) -> None:
         raise not_ready()
 
 
-def _json(answer: Wire) -> Response:
+def as_json(answer: Wire) -> Response:
+    """An answer with this body."""
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
@@ -51,7 +52,7 @@ def _json(answer: Wire) -> Response:
 )
 async def healthz() -> Response:
     """Answer as long as the process can."""
-    return _json(Health(status="alive"))
+    return as_json(Health(status="alive"))
 
 
 @router.get(
@@ -64,7 +65,7 @@ async def healthz() -> Response:
 async def readyz(request: Request) -> Response:
     """Answer 200 once the models are loaded, and 503 again from the moment of SIGTERM."""
     check_ready(request)
-    return _json(Health(status="ready"))
+    return as_json(Health(status="ready"))
 
 
 @router.get(
@@ -96,7 +97,7 @@ async def metrics(request: Request) -> Response:
 )
 async def v2_live() -> Response:
     """Answer as long as the process can."""
-    return _json(Live(live=True))
+    return as_json(Live(live=True))
 
 
 @router.get(
@@ -110,4 +111,4 @@ async def v2_live() -> Response:
 async def v2_ready(request: Request) -> Response:
     """Answer as `/readyz` does."""
     check_ready(request)
-    return _json(Ready(ready=True))
+    return as_json(Ready(ready=True))

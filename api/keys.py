@@ -6,6 +6,7 @@ passwords that people make up).
 
 import hashlib
 import hmac
+import os
 import re
 import secrets
 import stat
@@ -73,7 +74,7 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     """
     try:
         with path.open("rb") as file:
-            mode = stat.S_IMODE(path.stat().st_mode)
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None

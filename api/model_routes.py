@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from lucency.api.error_examples import documented
 from lucency.api.examples import answer_of
-from lucency.api.health_routes import check_ready
+from lucency.api.health_routes import as_json, check_ready
 from lucency.api.limits import Refusal
 from lucency.api.model_schemas import ModelDetail, ModelList
 from lucency.api.protocol_schemas import (
@@ -21,7 +21,6 @@ from lucency.api.protocol_schemas import (
     protocol_model,
 )
 from lucency.api.refusals import refusal_of
-from lucency.api.schemas import Wire
 from lucency.api.service import service_of
 from lucency.configs.bundle import Bundle
 from lucency.configs.errors import ConfigError, LucencyError
@@ -32,10 +31,6 @@ Name = Annotated[
     Path(description="Name of a loaded model, as `/v1/models` tells it.", examples=["fracture"]),
 ]
 router = APIRouter(tags=["models"])
-
-
-def _json(answer: Wire) -> Response:
-    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 @router.get(
@@ -52,7 +47,7 @@ async def models(request: Request) -> Response:
     """
     try:
         with service_of(request).models.use() as pipeline:
-            return _json(ModelList(models=pipeline.model_facts()))
+            return as_json(ModelList(models=pipeline.model_facts()))
     except LucencyError as error:
         raise refusal_of(error) from None
 
@@ -64,15 +59,14 @@ async def models(request: Request) -> Response:
     response_model=ModelDetail,
     responses=documented("no_such_model", "not_ready"),
 )
-def model(request: Request, name: Name) -> Response:
+async def model(request: Request, name: Name) -> Response:
     """Answer with manifest and card: what it was trained on, how it was measured, where it fails.
 
     For research use only. Not a medical device; not for diagnosis.
     """
-    # Not a coroutine: the card is read from the disk.
     try:
         with service_of(request).models.use() as pipeline:
-            return _json(pipeline.model_detail(name))
+            return as_json(pipeline.model_detail(name))
     except ConfigError as error:
         raise Refusal(404, code="no_such_model", message=str(error)) from None
     except LucencyError as error:
@@ -90,7 +84,7 @@ def model(request: Request, name: Name) -> Response:
 )
 async def v2_server() -> Response:
     """Answer with name and version; no extension of the protocol is offered."""
-    return _json(ServerMetadata(name="lucency", version=version("lucency"), extensions=()))
+    return as_json(ServerMetadata(name="lucency", version=version("lucency"), extensions=()))
 
 
 @router.get(
@@ -103,7 +97,7 @@ async def v2_server() -> Response:
 )
 async def v2_model(request: Request, name: Name) -> Response:
     """Answer with the tensors of the model file; images go to `/v1/analyze`."""
-    return _json(protocol_model(_loaded(request, name)))
+    return as_json(protocol_model(_loaded(request, name)))
 
 
 @router.get(
@@ -118,7 +112,7 @@ async def v2_model(request: Request, name: Name) -> Response:
 async def v2_model_ready(request: Request, name: Name) -> Response:
     """Answer 200 where `/v2/health/ready` does and the model is loaded."""
     check_ready(request)
-    return _json(ModelReady(name=_loaded(request, name).manifest.name, ready=True))
+    return as_json(ModelReady(name=_loaded(request, name).manifest.name, ready=True))
 
 
 def _loaded(request: Request, name: str) -> Bundle:

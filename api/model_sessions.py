@@ -161,13 +161,13 @@ class _Work:
         began = time.perf_counter()
         try:
             outputs = session.run(None, stacked([job.feed for job in batch.jobs]))
-            answers = split(outputs)
+            answered = list(zip(batch.jobs, split(outputs), strict=True))
         except Exception as error:  # whatever it is, it is the callers' to tell
             for job in batch.jobs:
                 job.outputs.set_exception(error)
             return
         ended = time.perf_counter()
-        for job, answer in zip(batch.jobs, answers, strict=True):
+        for job, answer in answered:
             job.began, job.ended = began, ended
             job.outputs.set_result(answer)
 

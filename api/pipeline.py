@@ -140,7 +140,7 @@ class Pipeline:
         radiograph = self._decoded(data, asked, watch, name=name, deadline=deadline)
         runs = ModelRuns(self._sessions, deadline=deadline, name=name)
         examined = examine(Views(radiograph), models, applied, asked=asked, runs=runs, name=name)
-        image = _image_facts(data, radiograph, examined)
+        image = _image_facts(data, radiograph, examined, frame=asked.frame or 1)
         return Analysis(radiograph, self._report(image, examined, asked, watch.timings(runs)))
 
     def _decoded(
@@ -178,7 +178,9 @@ class Pipeline:
             else:
                 classifiers.append(Classifier(bundle, session=session))
         finders = make_finders(detectors, options=self._options, ensemble=ensemble)
-        typical = {one.manifest.name: read_typical(one.bundle) for one in classifiers}
+        typical = {
+            one.manifest.name: read_typical(one.bundle, maps=one.maps) for one in classifiers
+        }
         return Models(
             finders,
             tuple(classifiers),
@@ -200,6 +202,7 @@ class Pipeline:
             image=image,
             route=examined.chosen.route,
             findings=examined.boxes[: asked.max_detections],
+            findings_left_out=max(0, len(examined.boxes) - asked.max_detections),
             classifications=examined.classifications,
             flags=examined.flags,
             heatmaps=examined.heatmaps,
@@ -243,7 +246,9 @@ def _common_point(applied: Iterable[AppliedThresholds]) -> str | None:
     return points.pop() if len(points) == 1 else None
 
 
-def _image_facts(data: bytes, radiograph: Radiograph, examined: Examined) -> ImageFacts:
+def _image_facts(
+    data: bytes, radiograph: Radiograph, examined: Examined, *, frame: int
+) -> ImageFacts:
     width, height = radiograph.size_wh
     route = examined.chosen.route
     return ImageFacts(
@@ -252,5 +257,6 @@ def _image_facts(data: bytes, radiograph: Radiograph, examined: Examined) -> Ima
         bits=radiograph.bits,
         sha256=hashlib.sha256(data).hexdigest(),
         kind=radiograph.kind,
+        frame=frame,
         body_part=None if route is None else route.kind,
     )

@@ -10,6 +10,7 @@ from lucency.api.analyze_query import FRAME
 from lucency.api.errands import Errand, errand_of, run
 from lucency.api.error_examples import documented
 from lucency.api.examples import one_file
+from lucency.api.model_runs import too_late
 from lucency.api.refusals import check_image, refusal_of
 from lucency.api.uploads import read_file
 from lucency.configs.errors import LucencyError
@@ -88,13 +89,17 @@ async def pixels(request: Request, query: Annotated[PixelsQuery, Query()]) -> Re
     async with errand_of(request) as errand:
         try:
             return await run(errand, partial(_grey_values, errand, data, query))
+        except TimeoutError:
+            raise refusal_of(too_late("image")) from None
         except LucencyError as error:
             raise refusal_of(error) from None
 
 
 def _grey_values(errand: Errand, data: bytes, query: PixelsQuery) -> Response:
     check_image(data)
-    radiograph = errand.service.sandbox.decode(data, name="image", frame=query.frame)
+    radiograph = errand.service.sandbox.decode(
+        data, name="image", frame=query.frame, deadline=errand.deadline
+    )
     view = viewed(radiograph, longest_side=query.longest_side)
     height, width = view.grey.shape
     stored_width, stored_height = view.stored_wh

@@ -1,4 +1,4 @@
-"""Radiographs with what was found drawn on them: boxes, and the heat of classifiers beside them."""
+"""Radiographs with what was found: boxes, verdicts above them, the heat of classifiers beside."""
 
 import base64
 import re
@@ -53,7 +53,10 @@ def class_colours(class_names: tuple[str, ...]) -> Mapping[str, Rgb]:
 
 
 def draw_pictures(analysis: Analysis, *, colours: Mapping[str, Rgb]) -> Iterator[Picture]:
-    """The image as displayed with its boxes, and once more under each heat map of the report."""
+    """The image as displayed with its boxes, and once more under each heat map of the report.
+
+    What classifiers say stands above it: a picture with nothing on it would look like health.
+    """
     yield Picture("", _jpeg_with_boxes(analysis, colours))
     answers = {each.model: each for each in analysis.report.classifications}
     for heat in analysis.report.heatmaps or ():
@@ -65,7 +68,13 @@ def _jpeg_with_boxes(analysis: Analysis, colours: Mapping[str, Rgb]) -> bytes:
     image = display(analysis.radiograph, DisplaySpec()).image
     boxes = [_drawn(found, colours) for found in analysis.report.findings]
     longest = min(max(LEAST_PICTURE_PX, *image.shape), MOST_PICTURE_PX)
-    return encode_jpeg(draw_boxes(image, boxes, longest_side=longest), quality=_QUALITY)
+    picture = draw_boxes(image, boxes, longest_side=longest)
+    lines = [
+        ", ".join(_verdict(answer, label))
+        for answer in analysis.report.classifications
+        for label in answer.probabilities
+    ]
+    return encode_jpeg(with_title(picture, lines) if lines else picture, quality=_QUALITY)
 
 
 def _drawn(found: FoundBox, colours: Mapping[str, Rgb]) -> DrawnBox:
@@ -83,14 +92,19 @@ def _jpeg_with_heat(analysis: Analysis, heat: HeatMap, answer: ImageClassificati
     blended = blend_heat(radiograph, _heat(heat, radiograph.size_wh), DisplaySpec())
     longest = min(max(LEAST_PICTURE_PX, *blended.shape[:2]), MOST_PICTURE_PX)
     picture = draw_boxes(blended, (), longest_side=longest)
-    verdict = "at or above" if answer.verdicts[heat.label] else "below"
-    lines = [
-        f"{heat.label} {answer.probabilities[heat.label]:.3f}",
-        f"{verdict} its threshold, {answer.thresholds[heat.label]:.3f}",
-    ]
+    lines = [*_verdict(answer, heat.label)]
     if not heat.any_heat:
         lines.append("nothing in the image speaks for it")
     return encode_jpeg(with_title(picture, lines), quality=_QUALITY)
+
+
+def _verdict(answer: ImageClassification, label: str) -> tuple[str, str]:
+    """A label's probability, and on which side of its threshold that is."""
+    side = "at or above" if answer.verdicts[label] else "below"
+    return (
+        f"{label} {answer.probabilities[label]:.3f}",
+        f"{side} its threshold {answer.thresholds[label]:.3f}",
+    )
 
 
 def _heat(heat: HeatMap, size_wh: tuple[int, int]) -> NDArray[np.float32]:

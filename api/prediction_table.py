@@ -46,7 +46,7 @@ class ClosingTable:
         # A column that says nothing is left out, but for those that tell what was found.
         told = [any(row[place] for row in self._rows) for place in range(len(columns))]
         shown = [place for place in range(len(columns)) if told[place] or place in (0, 2, 3)]
-        table = Table(box=None, caption=self._caption(), caption_justify="left")
+        table = Table(box=None)
         for place in shown:
             justify: JustifyMethod = "right" if columns[place] in ("findings", "ms") else "left"
             whole = columns[place] == "best"
@@ -55,6 +55,7 @@ class ClosingTable:
             table.add_row(*(row[place] for place in shown))
         console = Console(markup=False, emoji=False)  # a file's name may hold brackets
         console.print(table)
+        console.print(self._caption(), style="dim italic", highlight=False)
         for line in self._intended:
             console.print(line, highlight=False)
         for note in self.notes:

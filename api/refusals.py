@@ -6,7 +6,7 @@ from lucency.api.error_schemas import image_error_code
 from lucency.api.feedback import FeedbackError, FeedbackFailedError
 from lucency.api.limits import Refusal
 from lucency.api.reload import NotReadyError
-from lucency.api.zip_images import TooManyImagesError, ZipError, ZipTooLargeError
+from lucency.api.zip_images import TooManyImagesError, ZipError, ZipTooLargeError, is_zip
 from lucency.configs.errors import ConfigError, ImageError, ImageFault, LucencyError
 from lucency.datasets.radiographs import image_kind
 
@@ -27,17 +27,22 @@ def check_image(data: bytes) -> None:
     if not data:
         raise Refusal(400, code="empty_file", message="The file has no bytes.")
     if image_kind(data) is None:
-        raise Refusal(
-            415,
-            code="not_an_image",
-            message="The file is not a PNG, JPEG, TIFF or DICOM image.",
-            fault=ImageFault.UNKNOWN_FORMAT,
+        message = (
+            "The file is a zip archive; send it as the only file to /v1/analyze/batch."
+            if is_zip(data)
+            else "The file is not a PNG, JPEG, TIFF or DICOM image."
         )
+        raise Refusal(415, code="not_an_image", message=message, fault=ImageFault.UNKNOWN_FORMAT)
 
 
 def not_ready() -> Refusal:
     """No models are loaded, or the service is about to end."""
     return refusal_of(NotReadyError("The models are not loaded; try again in a few seconds."))
+
+
+def failed() -> Refusal:
+    """A fault of ours."""
+    return Refusal(500, code="internal", message="The service failed; its log says where.")
 
 
 def refusal_of(error: LucencyError) -> Refusal:

@@ -1,6 +1,7 @@
 """The HTTP routes, put together; what all of them share is `lucency.api.service`."""
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from lucency.api import (
     analyze_routes,
@@ -12,7 +13,18 @@ from lucency.api import (
     pixel_routes,
 )
 
-routers: tuple[APIRouter, ...] = (
+
+def heads(*routers: APIRouter) -> APIRouter:
+    """HEAD wherever there is GET (RFC 9110, section 9.3.2); the server leaves out the body."""
+    found = APIRouter(include_in_schema=False)
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
+                found.add_api_route(route.path, route.endpoint, methods=["HEAD"])
+    return found
+
+
+_BY_SUBJECT = (
     analyze_routes.router,
     batch_routes.router,
     pixel_routes.router,
@@ -21,3 +33,4 @@ routers: tuple[APIRouter, ...] = (
     health_routes.router,
     page_routes.router,
 )
+routers: tuple[APIRouter, ...] = (*_BY_SUBJECT, heads(*_BY_SUBJECT))

@@ -40,6 +40,7 @@ class ImageFacts(Wire):
     bits: int = Field(description="of a stored value, such as 8, 12 or 16")
     sha256: str = Field(description="SHA-256 of the bytes that were sent")
     kind: str = Field(description="file format: dicom, png, jpeg or tiff")
+    frame: int = Field(default=1, description="of a DICOM file, or page of a TIFF, from 1")
     body_part: RadiographKind | None = Field(
         description="as routed, see `route`; null where nobody told"
     )
@@ -184,6 +185,9 @@ class Report(Wire):
         description="null where every model saw the image: no router is loaded, or `kind` is any"
     )
     findings: tuple[FoundBox, ...] = Field(description="best first")
+    findings_left_out: int = Field(
+        default=0, description="how many more reach their threshold, above `max_detections`"
+    )
     classifications: tuple[ImageClassification, ...]
     flags: tuple[Flag, ...] = Field(description="reasons to look twice")
     heatmaps: tuple[HeatMap, ...] | None = Field(

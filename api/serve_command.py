@@ -1,5 +1,6 @@
 """`lucency serve`: the analysis over HTTP."""
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -139,6 +140,8 @@ def serve(
     Every setting may also come from the environment, as LUCENCY_PORT, or stand in the file of
     --config, as port: 8000. Several bundles are LUCENCY_BUNDLES, with commas between.
     """
+    # "Reload" by default ends a process; until bundles are read there is nothing to reload.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from lucency.api.settings import read_settings
 
     settings = read_settings(

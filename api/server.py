@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 import uvicorn
@@ -18,7 +19,7 @@ from lucency.api.loading import load_bundles, other_looks, terms
 from lucency.api.logs import LOG, configure_logging
 from lucency.api.service import Service
 from lucency.api.settings import Settings
-from lucency.configs.bundle import RESEARCH_USE
+from lucency.configs.bundle import RESEARCH_USE, Bundle
 from lucency.configs.errors import ConfigError
 
 # Requests in flight may end; whoever still sends after that is cut off. What then still computes
@@ -31,11 +32,17 @@ MOST_OPEN_FILES = 16_384
 
 
 class Server(uvicorn.Server):
-    """uvicorn with our signals: it ends in order and with status 0, and SIGHUP reloads models."""
+    """uvicorn with our signals: it ends in order and with status 0, and SIGHUP reloads models.
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, *, drain_s: float) -> None:
+    ``hangups`` are those SIGHUPs that came before it starts.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, app: FastAPI, *, drain_s: float, hangups: list[int]
+    ) -> None:
         super().__init__(config)
         self._app = app
+        self._hangups = hangups
         self.service: Service | None = None
         self._drain_s = drain_s
         self._told = 0.0  # when to end, on the monotonic clock
@@ -54,6 +61,8 @@ class Server(uvicorn.Server):
         self.service = self._app.state.service
         reload = self._app.state.loading.reload
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+        if self._hangups:
+            reload()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse connections from now on, and end when those that there are have their answers."""
@@ -94,7 +103,11 @@ def run_server(settings: Settings) -> None:
 
     """
     _check_exposure(settings)
-    bundles = load_bundles(settings.bundles)
+    with _hangups_noted() as hangups:
+        _run(settings, load_bundles(settings.bundles), hangups)
+
+
+def _run(settings: Settings, bundles: Sequence[Bundle], hangups: list[int]) -> None:
     failures: list[Exception] = []
 
     def stop(error: Exception) -> None:
@@ -120,11 +133,22 @@ def run_server(settings: Settings) -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
-        server = Server(config, app, drain_s=settings.drain_s)
+        server = Server(config, app, drain_s=settings.drain_s, hangups=hangups)
         LOG.info(f"Lucency listens on {_url(listening)} ({RESEARCH_USE})")
         server.run(sockets=[listening])
     if failures:
         raise failures[0]
+
+
+@contextlib.contextmanager
+def _hangups_noted() -> Iterator[list[int]]:
+    """SIGHUP, which would end the process, is noted while there is nothing yet to reload."""
+    noted: list[int] = []
+    former = signal.signal(signal.SIGHUP, lambda number, _: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGHUP, former)
 
 
 def _check_exposure(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lucency.configs.errors import ConfigError
 from lucency.configs.inference import InferenceOptions, TileSpec
+from lucency.configs.session import cores_of_this_process
 from lucency.configs.yaml_files import read_yaml
 from lucency.datasets.sandbox import DEFAULT_SECONDS
 
@@ -21,11 +22,6 @@ LEAST_TILE = 64  # pixels, as `TileSpec` says
 DEFAULT_MAX_UPLOAD_BYTES = 64 * 2**20
 # While one image is in the networks, another is decoded.
 ANALYSES_PER_CORE = 2
-
-
-def cores_of_this_process() -> int:
-    """How many cores the process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 class Settings(BaseSettings):
@@ -162,4 +158,6 @@ def read_settings(*, config: Path | None = None, **given: Any) -> Settings:
 
 def _described(problem: Any) -> str:
     message = problem["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    return f"{message}, got {problem['input']!r:.60}"
+    given = problem["input"]
+    shown = str(given) if isinstance(given, Path) else given
+    return f"{message}, got {shown!r:.60}"

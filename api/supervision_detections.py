@@ -54,7 +54,7 @@ def to_supervision(
             "class_name": np.array([each.label for each in found], dtype=np.str_),
             "model": np.array([each.model for each in found], dtype=np.str_),
             "tier": np.array([each.tier for each in found], dtype=np.str_),
-            "probabilities": np.array(rows, dtype=np.float32).reshape(-1, len(names)),
+            "probabilities": np.array(rows, dtype=np.float32).reshape(len(found), len(names)),
         },
     )
 

@@ -68,6 +68,13 @@ class Classifier:
         """The bundle that the classifier runs from."""
         return self._bundle
 
+    @property
+    def maps(self) -> int | None:
+        """How many last feature maps the network gives; None where its graph does not say."""
+        shapes = {value.name: value.shape for value in self._session.get_outputs()}
+        count = shapes[MAPS][1] if len(shapes[MAPS]) == 4 else None
+        return count if isinstance(count, int) else None
+
     def classify(self, radiograph: Radiograph) -> NDArray[np.float32]:
         """(C,) the calibrated probability of each label, in the order of ``manifest.class_names``.
 

@@ -23,8 +23,8 @@ from lucency.configs.errors import BundleError
 
 # From 32 to 256 directions the figures are the same within their noise.
 DIRECTIONS = 64
-# A flag on every twentieth ordinary image costs a second look; one on every hundredth would mean 41%
-# in place of 68% of the adults without tuberculosis that are shown to a model of children.
+# A flag on every twentieth ordinary image costs a second look; one on every hundredth would mean
+# 41% in place of 68% of the adults without tuberculosis that are shown to a model of children.
 FALSE_SHARE = 0.05
 # Fewer training images span no subspace worth the name.
 LEAST_TRAINING = 20
@@ -101,13 +101,15 @@ def typical_bytes(typical: TypicalImages) -> bytes:
     return buffer.getvalue()
 
 
-def read_typical(bundle: Bundle) -> TypicalImages | None:
+def read_typical(bundle: Bundle, *, maps: int | None = None) -> TypicalImages | None:
     """What a bundle knows of typical images; None where it tells nothing of them.
+
+    ``maps`` is how many last feature maps its network gives, where that is known.
 
     Raises
     ------
     BundleError
-        Its file is not what the manifest says.
+        Its file is not what the manifest says, or is of another network.
 
     """
     spec = bundle.manifest.typical
@@ -127,5 +129,10 @@ def read_typical(bundle: Bundle) -> TypicalImages | None:
         raise BundleError(
             f"{where}: must be a mean and directions of finite numbers, got {len(values)} rows; "
             "export the bundle again"
+        )
+    if maps is not None and values.shape[1] != maps:
+        raise BundleError(
+            f"{where}: tells of {values.shape[1]} feature maps, and the network has {maps}; export "
+            "the bundle again"
         )
     return TypicalImages(values[0], values[1:], spec.limit)

@@ -12,7 +12,7 @@ MAX_CONFIG_BYTES = 1_000_000
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping with the safe loader.
+    """Read a YAML mapping with the safe loader; a file of nothing but comments is an empty one.
 
     Raises
     ------
@@ -33,6 +33,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         line = f" in line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError(f"{path}: not valid YAML{line}: {problem}") from None
+    if values is None:
+        return {}
     if not isinstance(values, dict):
         found = type(values).__name__
         raise ConfigError(f"{path}: must be a mapping of keys to values, found {found}")

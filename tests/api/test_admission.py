@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from lucency.api import admission
-from lucency.api.admission import IMAGE_ROUTES, Admission
+from lucency.api.admission import IMAGE_ROUTES, LONG_ANSWER_BYTES, Admission
 from lucency.api.limits import Refusal
 from lucency.api.metrics import Metrics
 
@@ -133,6 +133,74 @@ def test_silent_bodies_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
                 await silent
             assert (await other).status_code == 200
             assert gauge(metrics, "lucency_requests_in_flight") == 0
+
+    asyncio.run(scenario())
+
+
+def test_what_silent_bodies_hold_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "SILENT_S", 0.05)
+    monkeypatch.setattr(admission, "MOST_SILENT_BYTES", 1000)
+    going_on = asyncio.Event()
+
+    async def slow() -> Any:
+        yield b"x" * 400
+        await going_on.wait()
+        yield b"x"
+
+    async def scenario() -> None:
+        metrics, reader = Metrics(), Reader()
+        app = Admission(reader, at_once=5, queue_size=0, metrics=metrics)
+        async with client_of(app) as client:
+            silent = [
+                asyncio.create_task(client.post("/v1/analyze", content=slow())) for _ in range(5)
+            ]
+            await asyncio.sleep(0.2)
+            assert gauge(metrics, "lucency_requests_in_flight") == 3
+            going_on.set()
+            assert {answer.status_code for answer in await asyncio.gather(*silent)} == {200}
+            assert gauge(metrics, "lucency_requests_in_flight") == 0
+            going_on.clear()
+            silent = [asyncio.create_task(client.post("/v1/analyze", content=slow()))]
+            await asyncio.sleep(0.2)
+            assert gauge(metrics, "lucency_requests_in_flight") == 0  # all was given back
+            silent[0].cancel()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("size", "held"), [(1000, 0), (2 * LONG_ANSWER_BYTES, 1)], ids=str)
+def test_a_long_answer_counts_until_it_is_taken(size: int, held: int) -> None:
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * size})
+
+    async def scenario() -> None:
+        metrics = Metrics()
+        app = Admission(answer, at_once=1, queue_size=0, metrics=metrics)
+        written, read, sent = 0, asyncio.Event(), []
+
+        async def send(message: Any) -> None:
+            # As uvicorn: waits until what was written before has left.
+            nonlocal written
+            if written > LONG_ANSWER_BYTES:
+                await read.wait()
+            written += len(message.get("body", b""))
+            sent.append(message)
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        scope = {"type": "http", "method": "POST", "path": "/v1/analyze", "headers": []}
+        asked = asyncio.create_task(app(scope, receive, send))
+        await asyncio.sleep(0.01)
+        assert gauge(metrics, "lucency_requests_in_flight") == held
+        read.set()
+        await asked
+        assert gauge(metrics, "lucency_requests_in_flight") == 0
+        assert b"".join(message.get("body", b"") for message in sent) == b"x" * size
+        assert [message.get("more_body", False) for message in sent[1:]] == [True, False][
+            -len(sent) + 1 :
+        ]
 
     asyncio.run(scenario())
 

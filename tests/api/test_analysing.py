@@ -8,6 +8,7 @@ import pytest
 
 from lucency.api.audit import AuditError, AuditLog
 from lucency.api.audit_check import verify_audit
+from lucency.api.pipeline import Pipeline
 from lucency.configs.bundle import Bundle
 
 Png = Callable[..., bytes]
@@ -53,3 +54,33 @@ def test_no_answer_leaves_without_its_record(
         service.wait_until_ready()
         answer = service.analyze(png())
         assert "CANARY" not in check_error(answer, 503, "audit_failed")
+
+
+def test_an_image_at_which_the_service_fails_is_recorded_and_fails_no_other(
+    run_service: Callable[..., Any],
+    detector_bundle: Bundle,
+    png: Png,
+    check_error: Check,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    analyze = Pipeline.analyze
+
+    def fail(self: Pipeline, data: bytes, **given: Any) -> Any:
+        if data == png(30, 30):
+            raise RuntimeError("CANARY")
+        return analyze(self, data, **given)
+
+    monkeypatch.setattr(Pipeline, "analyze", fail)
+    audit = tmp_path / "audit.jsonl"
+    with run_service(detector_bundle, audit_file=audit) as service:
+        service.wait_until_ready()
+        check_error(service.analyze(png(30, 30)), 500, "internal")
+        files = [("file", png(side, side)) for side in (40, 30, 50)]
+        answer = service.request("POST", "/v1/analyze/batch", files=files)
+    results = answer.json()["results"]
+    assert [result.get("error", {}).get("code") for result in results] == [None, "internal", None]
+    assert "CANARY" not in answer.text
+    outcomes = [json.loads(line)["outcome"] for line in audit.read_text().splitlines()]
+    assert outcomes.count({"error": "internal"}) == 2
+    assert len(outcomes) == 4

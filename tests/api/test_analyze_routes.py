@@ -130,6 +130,12 @@ def test_text_as_image(client: Any, check_error: Check) -> None:
     check_error(answer, 415, "not_an_image", fault="unknown-format")
 
 
+def test_a_zip_archive_is_sent_to_where_it_belongs(client: Any, check_error: Check) -> None:
+    answer = client.analyze(b"PK\x03\x04" + bytes(60), name="study.zip")
+    message = check_error(answer, 415, "not_an_image", fault="unknown-format")
+    assert "/v1/analyze/batch" in message
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_truncated_image(client: Any, png: Png, check_error: Check, kind: str) -> None:
     data = png(256, 256, kind=kind)
@@ -145,6 +151,7 @@ def test_one_of_several_frames_is_analysed(client: Any, check_error: Check) -> N
     message = check_error(client.analyze(pages), 422, "unreadable_image", fault="several-frames")
     assert "has 3 frames; name one of them as frame=1 to frame=3" in message
     answers = [client.analyze(pages, frame=number).json() for number in (1, 2, 3)]
+    assert [answer["image"]["frame"] for answer in answers] == [1, 2, 3]
     assert [answer["image"]["width"] for answer in answers] == [64, 32, 16]
     assert len({answer["id"] for answer in answers}) == 3
     answer = client.analyze(pages, frame=4)
@@ -192,3 +199,11 @@ def test_file_names_appear_nowhere(
     output = capfd.readouterr()
     everything = "".join([*(a.text for a in answers), caplog.text, output.out, output.err])
     assert "CANARY" not in everything
+
+
+def test_what_was_cut_off_is_told(client: Any, png: Png) -> None:
+    whole = client.analyze(png(), operating_point="screening").json()
+    cut = client.analyze(png(), operating_point="screening", max_detections=1).json()
+    assert (len(whole["findings"]), whole["findings_left_out"]) == (3, 0)
+    assert cut["findings"] == whole["findings"][:1]
+    assert cut["findings_left_out"] == 2

@@ -141,3 +141,19 @@ def test_every_job_is_taken_once_by_many_workers() -> None:
             worker.result(10)
     assert len(seen) == len(jobs)
     assert {id(one) for one in seen} == {id(one) for one in jobs}
+
+
+def test_all_workers_end_where_the_last_job_came_too_late() -> None:
+    """One waits for a run with all cores to end; meanwhile another drops the only job."""
+    waiting = queue(workers=3)
+    first, late = job(), job(deadline=time.monotonic() + 0.1)
+    waiting.put([first])
+    running = taken(waiting)
+    assert running.wide
+    waiting.put([late])
+    waiting.close()
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(waiting.take)
+        assert waiting.take(patience_s=0.3) is None
+        waiting.done(running)
+        assert other.result(5) is None

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 
@@ -281,6 +282,18 @@ def test_what_another_program_answers(answer: Answer, message: str) -> None:
         with pytest.raises(ServiceError, match=message) as caught:
             client.models()
         assert caught.value.code == "unknown_answer"
+
+
+def test_what_a_newer_service_tells_beside_is_passed_over(
+    small_report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = json.loads(small_report.model_dump_json())
+    told["news"] = told["image"]["news"] = told["findings"][0]["box"]["news"] = 1
+    answers = [told, {"results": [{"index": 0, "report": told}]}]
+    monkeypatch.setattr(Client, "_send", lambda *_, **__: httpx.Response(200, json=answers.pop(0)))
+    with Client() as client:
+        assert client.analyze(b"image") == small_report
+        assert client.analyze_batch([b"image"]) == (small_report,)
 
 
 def test_no_answer_in_time() -> None:

@@ -296,3 +296,76 @@ def test_who_asks_for_another_protocol_is_answered_in_this_one() -> None:
             assert (await read_answer(reader))[0] == 503
 
     run(scenario)
+
+
+async def echo_headers(scope: Any, receive: Any, send: Any) -> None:
+    """Reads the body, then answers with the headers that it sees."""
+    while (await receive()).get("more_body"):
+        pass
+    seen = json.dumps([name.decode() for name, _ in scope["headers"]]).encode()
+    headers = [(b"content-length", b"%d" % len(seen))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": seen})
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+
+
+def test_a_trailer_is_no_header() -> None:
+    async def scenario() -> None:
+        async with served(echo_headers) as (connect, _):
+            reader, _ = await connect(CHUNKED + b"X-API-Key: later\r\n\r\n")
+            assert json.loads((await read_answer(reader))[2]) == ["host", "transfer-encoding"]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("line", [b"a: b\r\n" * 10_000, b"a" * 60_000], ids=["many", "one-long"])
+def test_trailers_are_not_taken_for_ever(line: bytes) -> None:
+    async def scenario() -> None:
+        async with served(echo_headers) as (connect, state):
+            _, writer = await connect(CHUNKED + b"b: ")
+            sent = 0
+            with pytest.raises(ConnectionError):
+                while sent < 4 * MAX_UNREAD_BYTES:
+                    writer.write(line)
+                    await writer.drain()
+                    sent += len(line)
+            assert not state.connections
+
+    run(scenario)
+
+
+LARGE = 30_000_000
+
+
+async def answer_at_length(scope: Any, receive: Any, send: Any) -> None:
+    headers = [(b"content-length", b"%d" % LARGE)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"x" * LARGE})
+
+
+def test_who_reads_no_answer_holds_no_further_request() -> None:
+    """The second answer cannot be sent before the first is taken."""
+
+    async def scenario() -> None:
+        async with served(answer_at_length) as (connect, state):
+            await connect(GET + GET)
+            await asyncio.sleep(3 * STALL_S)
+            assert not state.connections
+            assert not state.tasks
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"], ids=["keep", "close"])
+def test_who_reads_an_answer_slowly_gets_all_of_it(more: bytes) -> None:
+    async def scenario() -> None:
+        async with served(answer_at_length) as (connect, _):
+            reader, _ = await connect(GET[:-2] + more + b"\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            for _ in range(10):
+                await reader.readexactly(LARGE // 10)
+                await asyncio.sleep(STALL_S / 2)
+
+    run(scenario)

@@ -13,6 +13,7 @@ from PIL import Image
 from lucency.annotations.records import read_dataset
 from lucency.api.feedback import (
     EARLIER,
+    MAX_BYTES,
     FeedbackError,
     FeedbackFailedError,
     FeedbackStore,
@@ -299,3 +300,22 @@ def test_a_real_radiograph_comes_back_as_a_data_set(tmp_path: Path, lucency_data
     boxes = [tuple(each.box) for each in dataset.findings(dataset.records[0])]
     wanted = [(box["x1"], box["y1"], box["x2"], box["y2"]) for box in (moved, drawn)]
     assert boxes == [pytest.approx(box, abs=0.02) for box in wanted]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b'{"boxes":[' + b"[]," * 200_000 + b"[]]}", b'{"comment":"' + b"x" * MAX_BYTES + b'"}'],
+    ids=["many-boxes", "long-comment"],
+)
+def test_more_text_than_feedback_has_is_not_even_parsed(text: bytes) -> None:
+    with pytest.raises(FeedbackError, match=rf"bytes, and may have {MAX_BYTES}"):
+        parse_feedback(text)
+
+
+def test_feedback_with_all_the_boxes_that_there_may_be_is_taken() -> None:
+    box = {"x1": 512.123456, "y1": 612.123456, "x2": 700.123456, "y2": 900.123456}
+    moved = {"action": "move", "label": "fractured", "model": "fracture", "score": 0.123456789}
+    boxes = [{**moved, "finding": number, "box": box, "proposed": box} for number in range(1000)]
+    facts = {"sha256": "0" * 64, "width": 1024, "height": 1280, "kind": "jpeg"}
+    text = json.dumps({"report_id": "ab", "image": facts, "boxes": boxes})
+    assert len(parse_feedback(text).boxes) == 1000

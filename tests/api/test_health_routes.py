@@ -67,3 +67,14 @@ def test_metrics(client: Any) -> None:
     answer = client.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "lucency_build_info" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/healthz", "/readyz", "/metrics", "/v1/models", "/v2/health/live"]
+)
+def test_the_head_alone_may_be_asked_for(client: Any, path: str) -> None:
+    answer, whole = client.request("HEAD", path), client.get(path)
+    assert answer.status_code == 200
+    if path != "/metrics":
+        assert answer.headers["content-length"] == whole.headers["content-length"]
+    assert answer.headers["content-type"] == whole.headers["content-type"]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from lucency.api.batching import DeadlineError
 from lucency.api.model_runs import ModelRuns
@@ -101,3 +102,26 @@ def test_a_model_that_cannot_be_opened_is_refused(
     broken: Any = Bundle(tmp_path / "broken", detector_bundle.manifest, b"no model")
     with pytest.raises(BundleError, match="ONNX Runtime refuses"):
         ModelSessions([broken])
+
+
+def test_a_model_that_answers_for_another_number_of_inputs_hurts_nobody_else(
+    tmp_path: Path, make_detector: Callable[..., Bundle], classifier_bundle: Bundle
+) -> None:
+    graph = helper.make_graph(
+        [helper.make_node("Concat", ["images", "images"], ["output0"], axis=0)],
+        "twice",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, ["twice", 3, SIDE, SIDE])],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    twice = make_detector(tmp_path / "twice", model=model)
+    opened = ModelSessions([twice, classifier_bundle], cores=1)
+    try:
+        runs = ModelRuns(opened, deadline=time.monotonic() + 10)
+        with pytest.raises(ValueError, match="longer"):
+            runs.run([("twice", {"images": image()})])
+        (said,) = runs.run([("stand-in-classifier", {"image": image()})])
+        assert said[0] == pytest.approx(0.75)
+    finally:
+        opened.close()

@@ -88,3 +88,21 @@ def test_a_dicom_is_shown_as_the_display_function_shows_it(
         shades = 1 - shades
     shown = display(read_radiograph(path), DisplaySpec()).image
     assert np.abs(255 * shades - shown).max() <= 1
+
+
+def test_who_waits_too_long_for_a_decoding_process_is_told_so(
+    run_service: Callable[..., Any],
+    detector_bundle: Bundle,
+    png: Png,
+    check_error: Check,
+) -> None:
+    with run_service(detector_bundle, deadline_s=0.5) as service:
+        service.wait_until_ready()
+        sandbox = service.app.state.service.sandbox
+        taken = [sandbox._take(None) for _ in sandbox.pids()]
+        try:
+            check_error(ask(service, png()), 503, "deadline")
+        finally:
+            for process in taken:
+                sandbox._give_back(process)
+        assert ask(service, png()).status_code == 200

@@ -108,7 +108,9 @@ def test_draws_pictures(tmp_path: Path, bundles: list[str], png: Png) -> None:
     drawn = sorted(str(path.relative_to(pictures)) for path in pictures.rglob("*.jpg"))
     assert drawn == ["a/same.jpg", "b/same.jpg"]
     with Image.open(pictures / "a" / "same.jpg") as picture:
-        assert picture.size == (640, 320)
+        width, height = picture.size
+        assert width == 640
+        assert height > 320  # what the classifier says stands above
         red, green, _ = np.asarray(picture).astype(int).transpose(2, 0, 1)
     assert (green - red > 80).sum() > 100, "no box was drawn"
 

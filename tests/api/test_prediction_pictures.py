@@ -74,6 +74,18 @@ def test_an_image_without_findings_is_drawn_as_it_is(
     assert np.ptp(found, axis=2).max() <= 3
 
 
+def test_what_classifiers_say_stands_above_the_image(
+    radiograph: Radiograph, make_report: MakeReport
+) -> None:
+    report = make_report(tb=0.5, detector=False)
+    (picture,) = draw_pictures(Analysis(radiograph, report), colours=COLOURS)
+    found = pixels(picture)
+    strip = found[: len(found) - 320]
+    assert found.shape[1] == 640
+    assert len(strip) > 10
+    assert np.ptp(strip) > 150  # letters on paper
+
+
 def test_heat_lies_where_the_map_is_hot(radiograph: Radiograph, make_report: MakeReport) -> None:
     levels = np.zeros((4, 4), np.uint8)
     levels[:, 3] = 255

@@ -24,7 +24,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
-from lucency.api.server import run_server
+from lucency.api.server import _hangups_noted, run_server
 from lucency.api.settings import Settings
 from lucency.configs.bundle import Bundle
 from lucency.configs.errors import BundleError, ConfigError
@@ -340,3 +340,61 @@ def test_models_are_reloaded_under_load(
     assert set(load.outcomes) == {"200"}, load.outcomes
     assert load.digests[0] == first.digest
     assert load.digests[-1] == second.digest
+
+
+def test_a_reload_before_the_start_is_done_after_it(
+    tmp_path: Path, detector_bundle: Bundle
+) -> None:
+    log = tmp_path / "log"
+    command = [*COMMAND, "--bundle", str(detector_bundle.path)]
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(command, stderr=stderr, stdout=stderr)
+        try:
+            running = Running(process, address_of(process, log), log)
+            process.send_signal(signal.SIGHUP)
+            with running.client() as client:
+                wait_for(lambda: client.get("/readyz").status_code == 200)
+                wait_for(lambda: 'reloads_total{outcome="ok"} 1.0' in client.get("/metrics").text)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+            process.wait(20)
+
+
+def test_hangups_before_the_start_are_noted() -> None:
+    former = signal.getsignal(signal.SIGHUP)
+    with _hangups_noted() as hangups:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert hangups == [signal.SIGHUP]
+    assert signal.getsignal(signal.SIGHUP) == former
+
+
+def test_answers_that_nobody_reads_keep_nobody_out(
+    tmp_path: Path, detector_bundle: Bundle, png: Png
+) -> None:
+    """Of each client a second request waits behind a large answer that it does not take."""
+    arguments = ["--bundle", detector_bundle.path, "--body-timeout-s", 1, "--queue-size", 2]
+    with served(tmp_path / "log", *arguments, "--analyses-at-once", 2) as running:
+        with running.client() as client:
+            files = {"file": png(3000, 3000)}
+            request = client.build_request("POST", "/v1/pixels?longest_side=4096", files=files)
+        body = request.read()
+        head = f"POST {request.url.raw_path.decode()} HTTP/1.1\r\nHost: localhost\r\n" + "".join(
+            f"{name}: {request.headers[name]}\r\n" for name in ("content-type", "content-length")
+        )
+        message = head.encode() + b"\r\n" + body
+        stuck = [socket.create_connection(running.host_port) for _ in range(4)]
+        for one in stuck:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            one.sendall(message + message)
+        with running.client() as client:
+            wait_for(lambda: _status(client, png()) == 200, seconds=10)
+            gauge = "lucency_requests_in_flight 0.0"
+            wait_for(lambda: gauge in client.get("/metrics").text, seconds=10)
+        for one in stuck:
+            one.close()
+
+
+def _status(client: httpx.Client, image: bytes) -> int:
+    return client.post("/v1/analyze", files={"file": image}).status_code

@@ -126,6 +126,18 @@ def test_wrong_values_name_the_file_and_key(tmp_path: Path, name: str, value: st
     assert f"{path}: {name.lower()}: " in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["", "# port: 9000\n"], ids=["empty", "comments"])
+def test_a_file_without_settings_changes_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "lucency.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert read_settings(config=path) == read_settings()
+
+
+def test_a_path_is_told_as_it_was_given() -> None:
+    with pytest.raises(ConfigError, match=r"--audit-file: must name a file or folder, got '\.'$"):
+        read_settings(audit_file=Path())
+
+
 def test_wrong_values_name_the_option() -> None:
     with pytest.raises(ConfigError, match=r"--queue-size: .*got -1"):
         read_settings(queue_size=-1)

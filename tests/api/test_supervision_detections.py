@@ -37,6 +37,12 @@ def test_no_findings_are_empty_detections(make_report: MakeReport) -> None:
     assert found["probabilities"].shape == (0, 2)
 
 
+def test_an_image_that_no_detector_saw_is_empty_detections(make_report: MakeReport) -> None:
+    found = to_supervision(make_report(tb=0.5, detector=False))
+    assert found.is_empty()
+    assert found["probabilities"].shape == (0, 0)
+
+
 def test_what_supervision_does_with_them(make_report: MakeReport) -> None:
     """Selecting, putting together and drawing, which need every field to be as long as boxes."""
     found = to_supervision(

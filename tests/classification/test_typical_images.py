@@ -229,3 +229,10 @@ def test_serving_needs_numpy_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_file_of_another_network() -> None:
+    bundle = Bundle(Path("b"), manifest(), b"network", saved(np.zeros((3, 4), np.float32)))
+    assert read_typical(bundle, maps=4) is not None
+    with pytest.raises(BundleError, match="tells of 4 feature maps, and the network has 8"):
+        read_typical(bundle, maps=8)

@@ -30,6 +30,7 @@ def written(folder: Path, text: str) -> Path:
         ("name: a\nsizes: 3\n", "unknown key 'sizes'"),
         ("name: a\ninner: {gian: 3}\n", "unknown key 'inner.gian'"),
         ("size: 64\n", "missing key 'name'"),
+        ("# name: a\n", "missing key 'name'"),
         ("name: a\nsize: 3\n", "size: should be greater than or equal to 32, got 3"),
         ("name: a\ninner: {gain: .nan}\n", "inner.gain: should be a finite number"),
         ("- a\n- b\n", "must be a mapping of keys to values, found list"),
@@ -37,7 +38,18 @@ def written(folder: Path, text: str) -> Path:
         ("name: !!python/object:os.system a\n", "not valid YAML in line 1"),
         ("name: " + "[" * 5000 + "\n", "not valid YAML"),
     ],
-    ids=["key", "inner key", "missing", "range", "nan", "list", "syntax", "object", "deep"],
+    ids=[
+        "key",
+        "inner key",
+        "missing",
+        "comments",
+        "range",
+        "nan",
+        "list",
+        "syntax",
+        "object",
+        "deep",
+    ],
 )
 def test_mistakes_are_one_clear_line(tmp_path: Path, text: str, message: str) -> None:
     path = written(tmp_path, text)

@@ -33,14 +33,20 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 WIDTH, HEIGHT = 400, 300
+TIMEOUT_MS = 20_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """The browser; tests that ask for it are skipped where it is not installed."""
+    """The browser; tests that ask for it are skipped where it is not installed.
+
+    It ends with the module: as long as it runs, so does an event loop in this thread, and other
+    tests could not have theirs.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if not CHROMIUM.exists():
         pytest.skip(f"no browser: {CHROMIUM} is missing")
+    playwright.expect.set_options(timeout=TIMEOUT_MS)
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield browser
@@ -185,7 +191,7 @@ def visit(chromium: Any) -> Iterator[Callable[..., Visit]]:
     def open_page(address: str, path: str = "/", *, size: tuple[int, int] = (1400, 900)) -> Visit:
         width, height = size
         context = chromium.new_context(viewport={"width": width, "height": height})
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(TIMEOUT_MS)
         contexts.append(context)
         page = context.new_page()
         visit = Visit(page)
