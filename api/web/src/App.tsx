@@ -39,10 +39,9 @@ export function App() {
   const setting = chosen ?? first;
   useQueue(studies.all, service, score, dispatch);
 
-  const keyWanted = loaded.problem?.remedy === 'key';
   useEffect(() => {
-    if (keyWanted) setDialog('key');
-  }, [keyWanted, attempt]);
+    if (loaded.problem?.remedy === 'key') setDialog('key');
+  }, [loaded.problem]);
 
   const input = useRef<HTMLInputElement>(null);
   const add = useCallback((files: readonly File[]) => {
@@ -119,6 +118,7 @@ export function App() {
             selected={studies.selected}
             models={models}
             setting={setting}
+            serviceProblem={loaded.problem}
             onSelect={select}
             onRemove={remove}
           />
@@ -144,7 +144,9 @@ export function App() {
       {dialog === 'help' && (
         <HelpDialog keys={keysOn} onKeys={setKeysOn} onClose={() => setDialog(null)} />
       )}
-      {dialog === 'key' && <KeyDialog onKey={takeKey} onClose={() => setDialog(null)} />}
+      {dialog === 'key' && (
+        <KeyDialog refused={storedKey() !== null} onKey={takeKey} onClose={() => setDialog(null)} />
+      )}
     </div>
   );
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { captionPlaces } from '../src/logic/captions';
 import { choosableLabels, colourOf, detectorLabels } from '../src/logic/colours';
-import { bytesOfBase64, chosenMap, heatColour, recolour } from '../src/logic/heat';
+import { bytesOfBase64, chosenMap, heatColour, heatGradient, recolour } from '../src/logic/heat';
 import { FRACTURE, TB, report } from './stand-ins';
 
 describe('captions', () => {
@@ -69,6 +69,10 @@ describe('heat', () => {
       return 0.3 * red + 0.59 * green + 0.11 * blue;
     });
     expect(light.every((value, at) => at === 0 || value >= light[at - 1]! - 0.5)).toBe(true);
+  });
+
+  it('has a legend from clear to the hottest colour', () => {
+    expect(heatGradient()).toMatch(/^linear-gradient\(to right, rgb\([^)]* \/ 0%\), .*100%\)\)$/);
   });
 
   it('recolours grey pixels in place', () => {

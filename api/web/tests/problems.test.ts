@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isPassing, problemOf, sentence, ServiceError } from '../src/logic/problems';
+import { firstSentence, isPassing, problemOf, sentence, ServiceError } from '../src/logic/problems';
 
 describe('problemOf', () => {
   it('lets a reader say what the image is', () => {
@@ -29,6 +29,13 @@ describe('problemOf', () => {
     expect(problemOf(new ServiceError(status, code, 'm')).remedy).toBe(remedy);
   });
 
+  it.each([401, 500, 502])('status %i is told to people, not to programs', (status) => {
+    const message = 'Give a valid API key in the header X-API-Key.';
+    const problem = problemOf(new ServiceError(status, 'unknown', message));
+    expect(problem.title).toMatch(/^The service (asks|failed|cannot be reached)/);
+    if (status !== 502) expect(problem.text).not.toContain('X-API-Key');
+  });
+
   it('takes errors of the page itself', () => {
     expect(problemOf(new Error('pixels: missing'))).toMatchObject({ text: 'Pixels: missing.' });
     expect(problemOf('odd').text).toBe('Odd.');
@@ -41,6 +48,13 @@ it.each([
   ['The file has no bytes.', 'The file has no bytes.'],
 ])('%s reads %s', (message, text) => {
   expect(sentence(message)).toBe(text);
+});
+
+it.each([
+  ['For adults of 2.5 hospitals. Not for children.', 'For adults of 2.5 hospitals.'],
+  ['For hands', 'For hands'],
+])('of %j the first sentence is %j', (text, first) => {
+  expect(firstSentence(text)).toBe(first);
 });
 
 it('only what passes is tried again unasked', () => {

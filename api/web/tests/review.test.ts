@@ -12,7 +12,7 @@ import {
   withAdded,
   withoutAdded,
 } from '../src/logic/review';
-import { BOX, FRACTURE, report } from './stand-ins';
+import { BOX, found, FRACTURE, report } from './stand-ins';
 
 const ELSEWHERE = { x1: 1, y1: 2, x2: 30, y2: 40 };
 
@@ -101,21 +101,26 @@ it('feedbackOf tells what was decided of which finding', () => {
   ]);
 });
 
-describe('labelmeDocument', () => {
-  const document = (review = NO_REVIEW) => {
-    const marks = marksOf(report(), [FRACTURE], { point: 'balanced', score: null }, review);
-    return labelmeDocument(report(), marks, 'hand.png') as {
-      shapes: { label: string; points: number[][]; score?: number }[];
-      flags: { reviewed: boolean };
-      imageWidth: number;
-    };
-  };
+interface Document {
+  shapes: { label: string; points: number[][]; score?: number; source?: string }[];
+  flags: { reviewed: boolean };
+  imageWidth: number;
+  lucency: { prelabelled_by: string; proposed: { label: string; box: number[]; score: number }[] };
+}
 
-  it('has the boxes that are shown, as proposals', () => {
-    const { shapes, flags, imageWidth } = document();
-    expect(shapes.map((shape) => [shape.label, shape.score])).toEqual([
-      ['fractured', 0.7],
-      ['fractured', 0.4],
+describe('labelmeDocument', () => {
+  const labelme = (review = NO_REVIEW, answer = report(), score: number | null = null) => {
+    const marks = marksOf(answer, [FRACTURE], { point: 'balanced', score }, review);
+    return labelmeDocument(answer, marks, review, 'hand.png') as Document;
+  };
+  const corners = (document: Document) => document.shapes.map((shape) => shape.points.flat());
+  const boxes = (document: Document) => document.lucency.proposed.map((one) => one.box);
+
+  it('has the boxes that are shown, as proposals of the models that made them', () => {
+    const { shapes, flags, imageWidth, lucency } = labelme();
+    expect(shapes.map((shape) => [shape.label, shape.score, shape.source])).toEqual([
+      ['fractured', 0.7, 'fracture d1'],
+      ['fractured', 0.4, 'fracture d1'],
     ]);
     expect(shapes[0]?.points).toEqual([
       [10, 20],
@@ -123,12 +128,59 @@ describe('labelmeDocument', () => {
     ]);
     expect(flags.reviewed).toBe(false);
     expect(imageWidth).toBe(200);
+    expect(lucency).toEqual({
+      prelabelled_by: 'fracture d1',
+      proposed: [
+        { label: 'fractured', box: [10, 20, 50, 80], score: 0.7 },
+        { label: 'fractured', box: [10, 20, 50, 80], score: 0.4 },
+      ],
+    });
   });
 
-  it('leaves rejected boxes out and says that somebody looked', () => {
-    const { shapes, flags } = document(decided(NO_REVIEW, 0, 'reject'));
-    expect(shapes).toHaveLength(1);
-    expect(flags.reviewed).toBe(true);
+  it.each([
+    ['nothing is judged', NO_REVIEW],
+    ['one is accepted', decided(NO_REVIEW, 0, 'accept')],
+    ['one is rejected', decided(NO_REVIEW, 0, 'reject')],
+    ['one is moved', replaced(NO_REVIEW, 0, ELSEWHERE)],
+    ['one is added', withAdded(NO_REVIEW, 'spur', ELSEWHERE)[0]],
+    ['one has no label', withAdded(restDecided(NO_REVIEW, [0, 1], 'accept'), ' ', ELSEWHERE)[0]],
+    ['all are rejected and no more said', restDecided(NO_REVIEW, [0, 1], 'reject')],
+  ])('counts for nothing where %s', (_, review) => {
+    const document = labelme(review);
+    expect(document.flags.reviewed).toBe(false);
+    expect(boxes(document)).toEqual(corners(document));
+    expect(document.shapes.every((shape) => shape.label.trim() !== '')).toBe(true);
+  });
+
+  it('tells the corrections once every box is judged', () => {
+    const review = replaced(decided(NO_REVIEW, 0, 'reject'), 1, ELSEWHERE);
+    const document = labelme(withAdded(review, 'spur', ELSEWHERE)[0]);
+    expect(document.flags.reviewed).toBe(true);
+    expect(document.shapes.map((shape) => shape.label)).toEqual(['fractured', 'spur']);
+    expect(corners(document)[0]).toEqual([1, 2, 30, 40]);
+    expect(document.shapes[1]).not.toHaveProperty('source');
+    expect(boxes(document)).toEqual([
+      [10, 20, 50, 80],
+      [10, 20, 50, 80],
+    ]);
+  });
+
+  it.each([
+    [false, false],
+    [true, true],
+  ])('with no box and nothing to mark %s is reviewed %s', (nothing, reviewed) => {
+    const document = labelme({ ...NO_REVIEW, nothing }, report(), 0.99);
+    expect(document.flags.reviewed).toBe(reviewed);
+    expect(document.lucency).toEqual({ prelabelled_by: 'fracture d1', proposed: [] });
+  });
+
+  it('rounds both alike and leaves out what is too thin to be kept', () => {
+    const exact = { ...found(0.123456), box: { x1: 1.2345, y1: 2, x2: 9.8765, y2: 8 } };
+    const thin = { ...found(0.9), box: { x1: 1, y1: 2, x2: 1.5, y2: 8 } };
+    const document = labelme(NO_REVIEW, report({ findings: [exact, thin] }), 0.1);
+    expect(corners(document)).toEqual([[1.23, 2, 9.88, 8]]);
+    expect(boxes(document)).toEqual(corners(document));
+    expect(document.shapes[0]?.score).toBe(0.1235);
   });
 });
 

@@ -84,12 +84,16 @@ def test_a_key_is_asked_for_only_where_the_service_wants_one(
     with serving(detector_bundle, api_keys_file=file) as address:
         opened = visit(address)
         field = opened.page.get_by_label("API key")
+        opened.expect(opened.page.get_by_text("does not know that key")).to_have_count(0)
         field.fill("wrong")
         opened.page.get_by_role("button", name="Use this key").click()
+        opened.expect(opened.page.get_by_text("does not know that key")).to_be_visible()
         opened.expect(field).to_have_value("")
+        assert "X-API-Key" not in opened.page.locator("body").inner_text()
         field.fill(key)
         opened.page.get_by_role("button", name="Use this key").click()
         opened.expect(opened.page.get_by_role("list", name="Loaded models")).to_be_visible()
+        opened.expect(opened.page.get_by_role("dialog")).to_have_count(0)
         opened.add(("hand.png", image))
         opened.expect(opened.marks).to_have_count(2)
         opened.page.reload()
@@ -127,3 +131,42 @@ def test_a_service_that_is_gone_is_said_to_be(visit: Opens, site: str, image: by
     opened.page.unroute("**/v1/pixels*")
     opened.page.get_by_role("button", name="Try again").click()
     opened.expect(opened.marks).to_have_count(2)
+
+
+@pytest.mark.parametrize("path", ["models", "analyze*"])
+def test_the_strip_tells_that_the_service_failed(
+    visit: Opens, site: str, image: bytes, path: str
+) -> None:
+    opened = visit(site)
+    opened.expect(opened.page.get_by_role("list", name="Loaded models")).to_be_visible()
+    error = {"error": {"code": "internal", "message": "The service failed."}}
+    opened.page.route(
+        f"**/v1/{path}", lambda route: route.fulfill(status=500, body=json.dumps(error))
+    )
+    opened.page.reload()
+    opened.pick(("hand.png", image))
+    opened.expect(opened.page.locator(".strip .failed .stage")).to_have_text("The service failed")
+    opened.page.unroute(f"**/v1/{path}")
+    opened.page.get_by_role("button", name="Try again").click()
+    opened.expect(opened.marks).to_have_count(2)
+
+
+def test_a_warning_stands_at_the_bar_of_a_classifier_that_knows_no_such_image(
+    visit: Opens, site: str, image: bytes, classifier_bundle: Bundle
+) -> None:
+    opened = visit(site)
+    name = classifier_bundle.manifest.name
+    flag = {"kind": "out-of-distribution", "message": "Unlike all it knows.", "models": [name]}
+
+    def flagged(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"flags": [flag]})
+
+    opened.add(("plain.png", image))
+    bars = opened.page.locator(".classifiers > li", has=opened.page.get_by_role("meter"))
+    opened.expect(bars).to_contain_text(classifier_bundle.manifest.intended_use.split(". ")[0])
+    opened.expect(bars.locator(".doubt")).to_have_count(0)
+    opened.page.get_by_role("button", name="Remove plain.png").click()
+    opened.page.route("**/v1/analyze*", flagged)
+    opened.add(("odd.png", image))
+    opened.expect(bars.locator(".doubt")).to_have_text(flag["message"])

@@ -12,8 +12,10 @@ from PIL import Image
 
 from lucency.annotations import labelme
 from lucency.annotations.ledger import Ledger
+from lucency.annotations.prelabels import read_reviews
 from lucency.annotations.sources import Source
 from lucency.configs.bundle import Bundle
+from lucency.datasets.collect import collect
 
 pytestmark = pytest.mark.xdist_group("chromium")
 
@@ -129,6 +131,37 @@ def test_files_to_save(shown: Any) -> None:
     assert drawn.shape[0] > 750
     coloured = (drawn.max(axis=2) - drawn.min(axis=2) > 60)[:750]
     assert 1000 < coloured.sum() < 60_000
+
+
+def test_only_a_complete_review_is_collected(shown: Any, image: bytes, tmp_path: Path) -> None:
+    def keep(folder: str) -> None:
+        place = tmp_path / "saved" / folder
+        place.mkdir(parents=True)
+        (place / "hand.png").write_bytes(image)
+        name, document = _saved(shown, "labelme")
+        (place / name).write_bytes(document)
+
+    hint = shown.page.get_by_text("nobody has reviewed the image")
+    keep("undecided")
+    shown.keys("j", "r")
+    keep("one-rejected")
+    shown.expect(hint).to_be_visible()
+    shown.keys("j", "a")
+    shown.expect(hint).to_have_count(0)
+    keep("complete")
+    reviews, unreadable = read_reviews(Source(tmp_path / "saved"))
+    assert not unreadable
+    done = {review.file.name: review.done for review in reviews}
+    assert done == {
+        "complete/hand.json": True,
+        "one-rejected/hand.json": False,
+        "undecided/hand.json": False,
+    }
+    collected = collect(tmp_path / "saved", tmp_path / "set")
+    assert (collected.reviewed, collected.unreviewed, collected.unticked) == (1, 2, ())
+    (correction,) = collected.corrections
+    assert correction.image == "complete/hand.png"
+    assert (correction.kept, correction.deleted) == (("lesion",), ("fracture",))
 
 
 def _saved(shown: Any, button: str) -> tuple[str, bytes]:

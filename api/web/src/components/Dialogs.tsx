@@ -68,11 +68,13 @@ export function HelpDialog({ keys, onKeys, onClose }: HelpProps) {
 }
 
 interface KeyProps {
+  /** Whether a key was given already, which the service does not know. */
+  readonly refused: boolean;
   readonly onKey: (key: string) => void;
   readonly onClose: () => void;
 }
 
-export function KeyDialog({ onKey, onClose }: KeyProps) {
+export function KeyDialog({ refused, onKey, onClose }: KeyProps) {
   const [key, setKey] = useState('');
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -81,6 +83,11 @@ export function KeyDialog({ onKey, onClose }: KeyProps) {
   return (
     <Dialog title="The service asks for a key" onClose={onClose}>
       <form onSubmit={submit}>
+        {refused && (
+          <p className="problem" role="alert">
+            The service does not know that key. See whether it is complete.
+          </p>
+        )}
         <p>Whoever runs this service hands out API keys. Yours is kept until this tab is closed.</p>
         <label className="comment">
           API key

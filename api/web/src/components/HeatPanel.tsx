@@ -1,4 +1,4 @@
-import { heatKey } from '../logic/heat';
+import { heatGradient, heatKey } from '../logic/heat';
 import { percent } from '../logic/marks';
 import type { HeatMap } from '../logic/wire';
 
@@ -56,6 +56,13 @@ export function HeatPanel({ maps, map, choice, onChoice }: Props) {
           onChange={(event) => onChoice({ ...choice, opacity: Number(event.target.value) })}
         />
       </div>
+      {map.any_heat && (
+        <div className="legend">
+          <span>little</span>
+          <span className="scale" style={{ backgroundImage: heatGradient() }} />
+          <span>much</span>
+        </div>
+      )}
       <p className="hint">
         {map.any_heat
           ? 'What the model reacts to, coarsely; not whether it is right.'

@@ -1,4 +1,5 @@
 import { summaryOf } from '../logic/marks';
+import { isFinished } from '../logic/review';
 import type { Setting } from '../logic/thresholds';
 import type { HeatMap, ModelFacts, Report } from '../logic/wire';
 import type { Study } from '../state/studies';
@@ -92,6 +93,11 @@ export function Panel(props: Props) {
             </button>
           ))}
         </div>
+        {!isFinished(reading.marks, reading.review) && (
+          <p className="hint">
+            Until your review is complete, the labelme file says that nobody has reviewed the image.
+          </p>
+        )}
       </section>
       <DetailsPanel report={report} />
     </>

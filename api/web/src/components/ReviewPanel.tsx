@@ -1,5 +1,5 @@
 import type { Mark } from '../logic/marks';
-import { countsOf, type Review } from '../logic/review';
+import { countsOf, isEmpty, unfinishedFor, type Review, type Unfinished } from '../logic/review';
 import type { Sending } from '../state/studies';
 
 interface Props {
@@ -15,14 +15,18 @@ interface Props {
 }
 
 const MOST_COMMENT = 2000;
+const REASONS: Readonly<Record<Unfinished, string>> = {
+  open: 'Accept, reject or move every box first: feedback speaks for the whole image.',
+  unnamed: 'Give every box of yours a label first.',
+  unsaid: 'Draw a box, or say that there is nothing to mark.',
+};
 
 /** The reader's word on the image, to be sent as feedback. */
 export function ReviewPanel(props: Props) {
   const { marks, review, sending, unavailable } = props;
   const open = marks.filter((mark) => mark.decision === null).length;
-  const unnamed = review.added.some((box) => box.label.trim() === '');
-  const nothing = marks.every((mark) => mark.decision === 'reject');
-  const reason = unavailable ?? reasonToWait(open, unnamed, nothing && !review.nothing);
+  const unfinished = unfinishedFor(marks, review);
+  const reason = unavailable ?? (unfinished === null ? null : REASONS[unfinished]);
   const busy = sending.stage === 'sending';
   const sent = sending.stage === 'sent';
   return (
@@ -39,7 +43,7 @@ export function ReviewPanel(props: Props) {
           </button>
         </div>
       )}
-      {nothing && (
+      {isEmpty(marks) && (
         <label className="check">
           <input
             type="checkbox"
@@ -81,13 +85,6 @@ export function ReviewPanel(props: Props) {
       </p>
     </section>
   );
-}
-
-function reasonToWait(open: number, unnamed: boolean, unsaid: boolean): string | null {
-  if (open > 0)
-    return 'Accept, reject or move every box first: feedback speaks for the whole image.';
-  if (unnamed) return 'Give every box of yours a label first.';
-  return unsaid ? 'Draw a box, or say that there is nothing to mark.' : null;
 }
 
 function countsText(review: Review): string {

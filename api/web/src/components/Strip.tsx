@@ -1,5 +1,6 @@
 import { memo, useEffect, useRef } from 'react';
 import { marksOf, scoreText, summaryOf } from '../logic/marks';
+import type { Problem } from '../logic/problems';
 import { verdictsAt, type Setting } from '../logic/thresholds';
 import type { ModelFacts } from '../logic/wire';
 import type { Study } from '../state/studies';
@@ -11,6 +12,8 @@ interface Props {
   readonly selected: number | null;
   readonly models: readonly ModelFacts[];
   readonly setting: Setting;
+  /** Why nothing is known of the models, so that images cannot be analysed. */
+  readonly serviceProblem: Problem | null;
   readonly onSelect: (id: number) => void;
   readonly onRemove: (id: number) => void;
 }
@@ -27,8 +30,10 @@ export const Strip = memo(function Strip(props: Props) {
       <ul>
         {props.studies.map((study) => {
           const chosen = study.id === props.selected;
+          const problem = study.stage === 'waiting' ? props.serviceProblem : study.problem;
+          const stage = problem === null ? study.stage : 'failed';
           return (
-            <li key={study.id} ref={chosen ? current : null} className={study.stage}>
+            <li key={study.id} ref={chosen ? current : null} className={stage}>
               <button
                 type="button"
                 className="thumb"
@@ -37,11 +42,13 @@ export const Strip = memo(function Strip(props: Props) {
               >
                 <span className="frame">
                   {study.thumbnail !== null && <img src={study.thumbnail} alt="" />}
-                  {study.thumbnail === null && study.stage === 'failed' && <Icon name="warning" />}
+                  {study.thumbnail === null && stage === 'failed' && <Icon name="warning" />}
                 </span>
                 <span className="about">
                   <span className="name">{study.file.name}</span>
-                  <span className="stage">{stateOf(study, props.models, props.setting)}</span>
+                  <span className="stage">
+                    {problem?.title ?? stateOf(study, props.models, props.setting)}
+                  </span>
                 </span>
               </button>
               <IconButton
@@ -60,7 +67,7 @@ export const Strip = memo(function Strip(props: Props) {
 function stateOf(study: Study, models: readonly ModelFacts[], setting: Setting): string {
   if (study.stage === 'waiting') return 'Waiting';
   if (study.stage === 'analysing') return 'Analysing …';
-  if (study.stage === 'failed') return study.problem?.title ?? 'Failed';
+  if (study.stage === 'failed') return 'Failed';
   const report = study.analysis?.report;
   if (report === undefined) return 'Done';
   const positive = report.classifications.flatMap((answer) =>

@@ -139,7 +139,8 @@ export function Workspace(props: Props) {
     if (what === 'json') {
       save(new Blob([answer.text], { type: 'application/json' }), renamed(name, '.report.json'));
     } else if (what === 'labelme') {
-      const text = JSON.stringify(labelmeDocument(answer.report, reading.marks, name), null, 2);
+      const document = labelmeDocument(answer.report, reading.marks, reading.review, name);
+      const text = JSON.stringify(document, null, 2);
       save(new Blob([text], { type: 'application/json' }), renamed(name, '.json'));
     } else if (viewer.current !== null) {
       const picture = await drawnPicture({

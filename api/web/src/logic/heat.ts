@@ -37,6 +37,15 @@ export function heatColour(heat: number): readonly [number, number, number, numb
   return [mix(0), mix(1), mix(2), heat];
 }
 
+/** The colours from no heat to the most, as a CSS gradient. */
+export function heatGradient(): string {
+  const colours = STOPS.map((_, at) => {
+    const [red, green, blue, opacity] = heatColour((255 * at) / (STOPS.length - 1));
+    return `rgb(${red} ${green} ${blue} / ${Math.round((100 * opacity) / 255)}%)`;
+  });
+  return `linear-gradient(to right, ${colours.join(', ')})`;
+}
+
 /** Recolours RGBA pixels of a grey picture in place. */
 export function recolour(pixels: Uint8ClampedArray): void {
   const table = Array.from({ length: 256 }, (_, heat) => heatColour(heat));

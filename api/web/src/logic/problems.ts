@@ -53,7 +53,15 @@ const BY_STATUS: Readonly<Record<number, readonly [string, Remedy]>> = {
   413: ['The file is too large', null],
   429: ['Too many requests', 'retry'],
   503: ['The service is busy', 'retry'],
+  500: ['The service failed', 'retry'],
+  502: ['The service cannot be reached', 'retry'],
   504: ['The analysis took too long', 'retry'],
+};
+
+// Where the service's own words are for those who write programs.
+const TEXTS: Readonly<Record<number, string>> = {
+  500: 'Try again; if it happens again, tell those who run the service.',
+  401: 'Whoever runs this service hands out keys. Give yours, and the images are analysed.',
 };
 
 export function problemOf(error: unknown): Problem {
@@ -77,7 +85,7 @@ export function problemOf(error: unknown): Problem {
   const said = remedy === 'kind' ? error.message.split(';')[0]! : error.message;
   const text =
     frames === null
-      ? sentence(said)
+      ? (TEXTS[error.status] ?? sentence(said))
       : `The file has ${frames === 1 ? '1 frame' : `${frames} frames`}; choose the one to analyse.`;
   return { title, text, remedy, frames };
 }
@@ -96,6 +104,10 @@ export function sentence(text: string): string {
   const plain = named !== text && OF_THE_IMAGE.test(named) ? `the image ${named}` : named;
   const ended = /[.!?…]$/.test(plain) ? plain : `${plain}.`;
   return ended.charAt(0).toUpperCase() + ended.slice(1);
+}
+
+export function firstSentence(text: string): string {
+  return /^.*?[.!?](?=\s|$)/s.exec(text.trim())?.[0] ?? text.trim();
 }
 
 /** Whether asking again a little later may help without anybody doing anything. */

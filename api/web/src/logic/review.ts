@@ -1,5 +1,6 @@
 /** What a reader makes of the findings: accepted, rejected, moved and added boxes. */
 
+import type { Mark } from './marks';
 import type { Feedback, FeedbackBox, Report, WireBox } from './wire';
 
 export type Decision =
@@ -70,6 +71,22 @@ export function restDecided(
   const rest = findings.filter((finding) => review.decisions[finding] === undefined);
   return rest.reduce((sofar, finding) => decided(sofar, finding, action), review);
 }
+
+/** Why the review is no word on the whole image yet, null where it is. */
+export type Unfinished = 'open' | 'unnamed' | 'unsaid';
+
+export function unfinishedFor(marks: readonly Mark[], review: Review): Unfinished | null {
+  if (marks.some((mark) => mark.decision === null)) return 'open';
+  if (review.added.some((box) => box.label.trim() === '')) return 'unnamed';
+  return isEmpty(marks) && !review.nothing ? 'unsaid' : null;
+}
+
+export const isFinished = (marks: readonly Mark[], review: Review): boolean =>
+  unfinishedFor(marks, review) === null;
+
+/** Whether no box is left, which may mean that there is nothing to mark. */
+export const isEmpty = (marks: readonly Mark[]): boolean =>
+  marks.every((mark) => mark.decision === 'reject');
 
 /** The body of `/v1/feedback`: a word on the whole image, so every box that is shown belongs in it. */
 export function feedbackOf(report: Report, review: Review): Feedback {
