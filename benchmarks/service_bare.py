@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from lucency.api.loading import find_any_bundle
 from lucency.configs.bundle import Bundle, load_bundle
 from lucency.configs.inference import InferenceOptions
+from lucency.configs.session import open_session
 from lucency.datasets.display import display
 from lucency.datasets.model_input import model_input
 from lucency.datasets.radiographs import decode_radiograph
@@ -57,15 +57,10 @@ class Sessions:
     """A session for each model, of so many threads; 0: one for each core."""
 
     def __init__(self, bundles: Mapping[str, Bundle], *, threads: int) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        # As the service opens them: with ONNX Runtime's defaults the threads of one session spin
+        # while another's work, and three models in turn take twice as long.
         self._sessions = {
-            name: onnxruntime.InferenceSession(
-                bundle.model, options, providers=["CPUExecutionProvider"]
-            )
-            for name, bundle in bundles.items()
+            name: open_session(bundle, threads=threads) for name, bundle in bundles.items()
         }
         self._inputs = {name: one.get_inputs()[0].name for name, one in self._sessions.items()}
 
