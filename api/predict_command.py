@@ -6,59 +6,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lucency.annotations.choices import KindAsked
+from lucency.api.model_options import MODELS, Bundles, Ensemble, Flip, Tiles
 
 if TYPE_CHECKING:
     from lucency.api.pipeline import Pipeline
     from lucency.api.settings import Settings
 
-_ASKED, _OUTPUTS, _MODELS = "What is asked", "What is written", "Models"
+_ASKED, _OUTPUTS = "What is asked", "What is written"
 
 Images = Annotated[
     list[Path], typer.Argument(help="PNG, JPEG, TIFF or DICOM files, or folders of them.")
-]
-Bundles = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--bundle",
-        metavar="FOLDER|NAME",
-        rich_help_panel=_MODELS,
-        help="A model bundle; may be given several times. Default: those shipped with Lucency "
-        "that may be used for anything.",
-    ),
 ]
 Models = Annotated[
     list[str] | None,
     typer.Option(
         "--model",
         metavar="NAME",
-        rich_help_panel=_MODELS,
+        rich_help_panel=MODELS,
         help="Ask this one of the loaded models; may be given several times. Default: all.",
-    ),
-]
-Tiles = Annotated[
-    int | None,
-    typer.Option(
-        min=64,
-        metavar="PIXELS",
-        rich_help_panel=_MODELS,
-        help="Look at overlapping tiles of this side too, for small findings.",
-        show_default="as the bundle says",
-    ),
-]
-Flip = Annotated[
-    bool,
-    typer.Option(
-        "--flip",
-        rich_help_panel=_MODELS,
-        help="Average with the mirrored image; takes twice as long.",
-    ),
-]
-Ensemble = Annotated[
-    bool,
-    typer.Option(
-        "--ensemble",
-        rich_help_panel=_MODELS,
-        help="All detectors answer as one, by weighted box fusion.",
     ),
 ]
 OperatingPoint = Annotated[

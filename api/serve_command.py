@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lucency.api.predict_command import Bundles, Ensemble, Flip, Tiles
+from lucency.api.model_options import Bundles, Ensemble, Flip, Tiles
 
 _WHERE, _WORK, _LIMITS, _FILES = "Where", "Work", "Limits", "Files"
 

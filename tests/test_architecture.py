@@ -75,7 +75,18 @@ def test_the_search_for_imports_finds_them() -> None:
     assert "torch" in imported(ROOT / "detection/parity.py")
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("*/commands.py")), ids=name_of)
+# All that `lucency --help` has to import.
+SHARED = ["api/model_options.py", "api/training_libraries.py"]
+COMMANDS = sorted(
+    {
+        *ROOT.glob("*/commands.py"),
+        *ROOT.glob("api/*_command*.py"),
+        *(ROOT / name for name in SHARED),
+    }
+)
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=name_of)
 def test_commands_import_nothing_heavy_at_the_top(path: Path) -> None:
     allowed = {
         "__future__",
@@ -85,12 +96,17 @@ def test_commands_import_nothing_heavy_at_the_top(path: Path) -> None:
         "typing",
         "typer",
         "enum",
+        "importlib",
+        "signal",
         "lucency",
     }
     found = imported(path, top_level=True)
     assert {name.split(".")[0] for name in found} <= allowed
     inside = {name for name in found if name.startswith("lucency.")}
-    light = ("lucency.configs.errors", "lucency.annotations.choices")
+    light = (
+        *("lucency.configs.errors", "lucency.annotations.choices", "lucency.datasets.commands"),
+        *("lucency." + name.removesuffix(".py").replace("/", ".") for name in SHARED),
+    )
     assert all(name.startswith(light) for name in inside)
 
 

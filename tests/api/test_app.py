@@ -23,19 +23,6 @@ Png = Callable[..., bytes]
 Run = Callable[..., Any]
 
 
-def check_error(answer: Any, status: int, code: str, *, fault: str | None = None) -> str:
-    """The answer has the one form of errors; returns its sentence."""
-    assert answer.status_code == status, answer.text
-    body = answer.json()
-    assert set(body) == {"error"}
-    assert set(body["error"]) == {"code", "message"} | ({"fault"} if fault else set())
-    assert (body["error"]["code"], body["error"].get("fault")) == (code, fault)
-    message = body["error"]["message"]
-    assert message
-    assert "\n" not in message
-    return str(message)
-
-
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not condition():
@@ -43,18 +30,18 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_unknown_path_and_method(client: Any) -> None:
+def test_unknown_path_and_method(check_error: Any, client: Any) -> None:
     check_error(client.get("/v2/analyze"), 404, "not_found")
     check_error(client.get("/v1/analyze/"), 404, "not_found")
     check_error(client.get("/v1/analyze"), 405, "method_not_allowed")
     assert client.get("/v1/analyze").headers["allow"] == "POST"
 
 
-def test_pages_that_load_from_elsewhere_are_off(client: Any) -> None:
+def test_pages_that_load_from_elsewhere_are_off(check_error: Any, client: Any) -> None:
     check_error(client.get("/redoc"), 404, "not_found")
 
 
-def test_wrong_parameters_are_told_in_one_sentence(client: Any, png: Png) -> None:
+def test_wrong_parameters_are_told_in_one_sentence(check_error: Any, client: Any, png: Png) -> None:
     answer = client.analyze(png(), max_detections="0", CANARY="1", frame="x" * 200)
     message = check_error(answer, 422, "invalid_request")
     assert "max_detections: should be greater than or equal to 1" in message
@@ -90,22 +77,8 @@ def test_uploads_are_decoded_in_processes_that_end_with_the_service(
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
 
-def test_eight_requests_at_once_answer_as_one_by_one(client: Any, png: Png) -> None:
-    images = [png(64, 64), png(100, 50), png(50, 100), png(333, 222)]
-    alone = [without_times(client.analyze(image)) for image in images]
-    together = [without_times(answer) for answer in client.analyze_all(images * 2)]
-    assert together == alone * 2
-    assert len({report["id"] for report in alone}) == 4
-
-
-def without_times(answer: Any) -> dict[str, Any]:
-    report = answer.json()
-    del report["timings_ms"]
-    return dict(report)
-
-
 def test_more_than_fit_are_refused_and_the_others_answered(
-    run_service: Run, detector_bundle: Bundle, png: Png
+    check_error: Any, run_service: Run, detector_bundle: Bundle, png: Png
 ) -> None:
     with run_service(detector_bundle, analyses_at_once=1, queue_size=1) as service:
         service.wait_until_ready()
@@ -120,7 +93,11 @@ def test_more_than_fit_are_refused_and_the_others_answered(
 
 
 def test_not_ready_until_the_models_are_loaded(
-    run_service: Run, detector_bundle: Bundle, png: Png, monkeypatch: pytest.MonkeyPatch
+    check_error: Any,
+    run_service: Run,
+    detector_bundle: Bundle,
+    png: Png,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gate = threading.Event()
 
@@ -151,7 +128,7 @@ def test_not_ready_until_the_models_are_loaded(
 
 
 def test_a_model_that_cannot_be_opened_is_reported(
-    run_service: Run, detector_bundle: Bundle
+    check_error: Any, run_service: Run, detector_bundle: Bundle
 ) -> None:
     failed = threading.Event()
     errors: list[Exception] = []
@@ -168,7 +145,7 @@ def test_a_model_that_cannot_be_opened_is_reported(
 
 
 def test_unforeseen_errors_keep_the_form_and_their_message_to_themselves(
-    client: Any, png: Png, monkeypatch: pytest.MonkeyPatch
+    check_error: Any, client: Any, png: Png, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patient = "CANARY^PATIENT"
 
@@ -244,7 +221,7 @@ def test_files_that_cannot_be_used_stop_the_start(
 
 
 def test_keys_are_asked_for_and_named(
-    run_service: Run, detector_bundle: Bundle, tmp_path: Path, png: Png
+    check_error: Any, run_service: Run, detector_bundle: Bundle, tmp_path: Path, png: Png
 ) -> None:
     key = new_key()
     path = tmp_path / "keys"
